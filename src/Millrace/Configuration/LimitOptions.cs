@@ -1,0 +1,35 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Millrace.Configuration;
+
+/// <summary>What is refused for its size (<c>Millrace:Limits</c>). Sizes are bytes of UTF-8.</summary>
+public sealed class LimitOptions
+{
+    /// <summary>Nodes in a workflow, nested ones included.</summary>
+    [Range(1, 1_000_000)]
+    public int Nodes { get; set; } = 10_000;
+
+    /// <summary>How deep nodes and conditions may nest.</summary>
+    [Range(1, 256)]
+    public int Levels { get; set; } = 256;
+
+    /// <summary>The size of a definition, without insignificant white space.</summary>
+    [Range(1, 64 << 20)]
+    public int DefinitionBytes { get; set; } = 1 << 20;
+
+    /// <summary>The size of an instance's input, and of its variables.</summary>
+    [Range(1, 64 << 20)]
+    public int InputBytes { get; set; } = 256 << 10;
+
+    /// <summary>The size of a node's result.</summary>
+    [Range(1024, 64 << 20)]
+    public int ResultBytes { get; set; } = 1 << 20;
+
+    /// <summary>Items in one batch of starts.</summary>
+    [Range(1, 100_000)]
+    public int BatchItems { get; set; } = 10_000;
+
+    /// <summary>The size of the body of a batch of starts.</summary>
+    [Range(1 << 10, 1 << 30)]
+    public int BatchBytes { get; set; } = 64 << 20;
+}

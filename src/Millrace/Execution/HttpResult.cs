@@ -1,0 +1,20 @@
+using System.Text;
+using System.Text.Json;
+using Millrace.Values;
+
+namespace Millrace.Execution;
+
+/// <summary>The shape of a response's envelope: <c>{"status","ok","headers","body","encoding","duration_ms"}</c>.</summary>
+internal static class HttpResult
+{
+    /// <summary>The body of a response, if it is text that is JSON.</summary>
+    public static JsonElement? JsonBody(JsonElement result)
+    {
+        if (result.ValueKind is not JsonValueKind.Object
+            || !result.TryGetProperty("encoding", out var encoding) || !encoding.ValueEquals("text"u8)
+            || !result.TryGetProperty("body", out var body) || body.ValueKind is not JsonValueKind.String)
+            return null;
+
+        return JsonDoor.TryRead(Encoding.UTF8.GetBytes(body.GetString()!), out var read, out _, out _) ? read : null;
+    }
+}

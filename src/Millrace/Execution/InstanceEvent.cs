@@ -1,0 +1,44 @@
+using Millrace.Values;
+
+namespace Millrace.Execution;
+
+/// <summary>Something that happened to an instance, with the time at which it did: the machine has no clock.</summary>
+/// <param name="At">When, UTC, in whole microseconds (what the store keeps).</param>
+public abstract record InstanceEvent(DateTimeOffset At);
+
+/// <summary>The instance begins.</summary>
+/// <param name="At">When.</param>
+public sealed record Started(DateTimeOffset At) : InstanceEvent(At);
+
+/// <summary>A node that was executed succeeded.</summary>
+/// <param name="At">When.</param>
+/// <param name="Key">Which execution.</param>
+/// <param name="Result">Its result.</param>
+public sealed record NodeCompleted(DateTimeOffset At, NodeKey Key, Json Result) : InstanceEvent(At);
+
+/// <summary>A node that was executed failed.</summary>
+/// <param name="At">When.</param>
+/// <param name="Key">Which execution.</param>
+/// <param name="Failure">Why.</param>
+public sealed record NodeFailed(DateTimeOffset At, NodeKey Key, NodeFailure Failure) : InstanceEvent(At);
+
+/// <summary>Time has passed: every wait and deadline up to <see cref="InstanceEvent.At"/> is due.</summary>
+/// <param name="At">The time it is now.</param>
+public sealed record TimerDue(DateTimeOffset At) : InstanceEvent(At);
+
+/// <summary>Somebody asked for the instance to be cancelled.</summary>
+/// <param name="At">When the request reached the instance's worker.</param>
+/// <param name="Reason">Why; null where no reason was given.</param>
+public sealed record CancelRequested(DateTimeOffset At, string? Reason) : InstanceEvent(At);
+
+/// <summary>The identity of one execution of a node within its instance.</summary>
+/// <param name="Path">The node's path; inside a repeated container it also names the repetition.</param>
+/// <param name="Iteration">The turn of the nearest loop, from 0.</param>
+/// <param name="Attempt">The attempt, from 1.</param>
+public readonly record struct NodeKey(string Path, int Iteration, int Attempt);
+
+/// <summary>Why an execution failed.</summary>
+/// <param name="Message">The cause, in words for the workflow's author.</param>
+/// <param name="Code">SQLSTATE, HTTP status, or a word such as <c>timeout</c>; null where there is none.</param>
+/// <param name="Retryable">Whether another attempt could succeed.</param>
+public sealed record NodeFailure(string Message, string? Code = null, bool Retryable = true);

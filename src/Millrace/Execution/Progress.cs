@@ -1,0 +1,26 @@
+using Millrace.Values;
+
+namespace Millrace.Execution;
+
+/// <summary>How a node or a sequence stands after an event. <typeparamref name="TFrame"/> is the frame it keeps while active.</summary>
+internal abstract record Progress<TFrame>
+{
+    /// <summary>The same standing for whoever contains this; only an active frame has to be wrapped.</summary>
+    public Progress<TOuter> Wrap<TOuter>(Func<TFrame, TOuter> wrap) => this switch
+    {
+        Active<TFrame> active => new Active<TOuter>(wrap(active.Frame)),
+        Completed<TFrame> completed => new Completed<TOuter>(completed.Result),
+        Returned<TFrame> returned => new Returned<TOuter>(returned.Result),
+        Failed<TFrame> failed => new Failed<TOuter>(failed.Error),
+        _ => throw new InvalidOperationException($"Unknown progress {GetType().Name}."),
+    };
+}
+
+internal sealed record Active<TFrame>(TFrame Frame) : Progress<TFrame>;
+
+internal sealed record Completed<TFrame>(Json Result) : Progress<TFrame>;
+
+/// <summary>A <c>return</c> was reached: everything around it ends with the same result.</summary>
+internal sealed record Returned<TFrame>(Json Result) : Progress<TFrame>;
+
+internal sealed record Failed<TFrame>(NodeError Error) : Progress<TFrame>;

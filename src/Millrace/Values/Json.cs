@@ -1,0 +1,92 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+using System.Text;
+using System.Text.Json;
+
+namespace Millrace.Values;
+
+/// <summary>
+/// An immutable JSON value, carried as the UTF-8 bytes it came in and parsed only when somebody looks inside.
+/// Member order and number spelling stay as they were written, which is why the store keeps such values as
+/// <c>json</c> and not as <c>jsonb</c>.
+/// </summary>
+public sealed class Json : IEquatable<Json>
+{
+    /// <summary>How deep a value may nest, in every document this program reads or writes.</summary>
+    public const int MaxDepth = 1000;
+
+    internal static readonly JsonDocumentOptions DocumentOptions = new()
+    {
+        MaxDepth = MaxDepth,
+        AllowDuplicateProperties = false,
+        CommentHandling = JsonCommentHandling.Disallow,
+    };
+
+    // Results of databases and of peers are taken as they are: a duplicate member there is not ours to refuse.
+    private static readonly JsonDocumentOptions LenientOptions = new() { MaxDepth = MaxDepth };
+
+    private static readonly JsonWriterOptions WriterOptions = new()
+    {
+        MaxDepth = MaxDepth,
+        SkipValidation = true,
+        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    private JsonElement? element;
+
+    private Json(ReadOnlyMemory<byte> utf8, JsonElement? element = null) =>
+        (Utf8, this.element) = (utf8, element);
+
+    /// <summary>JSON <c>null</c>.</summary>
+    public static Json Null { get; } = new("null"u8.ToArray());
+
+    /// <summary>The value's text, UTF-8.</summary>
+    public ReadOnlyMemory<byte> Utf8 { get; }
+
+    /// <summary>The value, parsed. Parsing happens on the first call.</summary>
+    public JsonElement Element => element ??= JsonElement.Parse(Utf8.Span, LenientOptions);
+
+    /// <summary>Wraps text that is known to be JSON; it is not checked here.</summary>
+    public static Json FromUtf8(ReadOnlyMemory<byte> utf8) => new(utf8);
+
+    /// <summary>Wraps text that is known to be JSON; it is not checked here.</summary>
+    public static Json FromText(string text) => new(Encoding.UTF8.GetBytes(text));
+
+    /// <summary>Takes a copy of an element, exactly as it was written.</summary>
+    public static Json From(JsonElement value) =>
+        new(JsonMarshal.GetRawUtf8Value(value).ToArray(), value.ValueKind is JsonValueKind.Undefined ? null : value);
+
+    /// <summary>A JSON string.</summary>
+    public static Json From(string value) => Write(writer => writer.WriteStringValue(value));
+
+    /// <summary>A JSON boolean.</summary>
+    public static Json From(bool value) => Write(writer => writer.WriteBooleanValue(value));
+
+    /// <summary>Builds a value with a writer.</summary>
+    public static Json Write(Action<Utf8JsonWriter> write)
+    {
+        var buffer = new ArrayBufferWriter<byte>(256);
+        using (var writer = new Utf8JsonWriter(buffer, WriterOptions))
+            write(writer);
+        return new(buffer.WrittenMemory.ToArray());
+    }
+
+    /// <summary>Writes this value where the writer stands.</summary>
+    public void WriteTo(Utf8JsonWriter writer) => writer.WriteRawValue(Utf8.Span, skipInputValidation: true);
+
+    /// <summary>The same value without insignificant white space.</summary>
+    public Json Minified() => Write(Element.WriteTo);
+
+    /// <inheritdoc/>
+    public bool Equals(Json? other) =>
+        other is not null && (Utf8.Span.SequenceEqual(other.Utf8.Span) || JsonElement.DeepEquals(Element, other.Element));
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => Equals(obj as Json);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => Element.ValueKind.GetHashCode();
+
+    /// <inheritdoc/>
+    public override string ToString() => Encoding.UTF8.GetString(Utf8.Span);
+}

@@ -1,0 +1,25 @@
+namespace Millrace.Workflows;
+
+/// <summary>How failed attempts of a node are repeated: exponential back-off with an upper bound.</summary>
+/// <param name="Attempts">How many attempts in all, the first included.</param>
+/// <param name="Backoff">The pause after the first failed attempt.</param>
+/// <param name="Factor">What each further pause is multiplied by.</param>
+/// <param name="MaxBackoff">The longest pause.</param>
+/// <param name="Jitter">Whether each pause is shortened by up to a half, so that failures do not come back in step.</param>
+public sealed record Retry(int Attempts, TimeSpan Backoff, double Factor, TimeSpan MaxBackoff, bool Jitter)
+{
+    /// <summary>What a retry is where only the attempts are given.</summary>
+    public static Retry Default { get; } = new(3, TimeSpan.FromSeconds(1), 2, TimeSpan.FromMinutes(5), Jitter: true);
+
+    /// <summary>One attempt.</summary>
+    public static Retry None { get; } = Default with { Attempts = 1 };
+
+    /// <summary>The pause after a failed attempt.</summary>
+    /// <param name="attempt">The attempt that failed, from 1.</param>
+    /// <param name="share">Where in the jitter's range to land, from 0 to 1; the same input gives the same pause.</param>
+    public TimeSpan PauseAfter(int attempt, double share)
+    {
+        var pause = Math.Min(Backoff.TotalMilliseconds * Math.Pow(Factor, attempt - 1), MaxBackoff.TotalMilliseconds);
+        return TimeSpan.FromMilliseconds(Jitter ? pause * (1 - (share / 2)) : pause);
+    }
+}

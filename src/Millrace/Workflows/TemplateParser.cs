@@ -1,0 +1,131 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Millrace.Values;
+
+namespace Millrace.Workflows;
+
+/// <summary>Reads <c>{{ path }}</c> in texts and values.</summary>
+internal static partial class TemplateParser
+{
+    /// <summary>Names that a workflow cannot bind, because templates read something else by them.</summary>
+    public static readonly ImmutableArray<string> Reserved = ["input", "vars", "item", "error", "instance"];
+
+    public static bool HasTemplate(string text) => text.Contains("{{", StringComparison.Ordinal);
+
+    /// <summary>Reads a text; adds a fault and returns null where a template in it is malformed.</summary>
+    public static TextTemplate? Text(string text, string pointer, FaultList faults)
+    {
+        var parts = ImmutableArray.CreateBuilder<TextPart>();
+        var at = 0;
+        while (at < text.Length)
+        {
+            var open = text.IndexOf("{{", at, StringComparison.Ordinal);
+            if (open != at)
+                parts.Add(new(open < 0 ? text[at..] : text[at..open], null));
+            if (open < 0)
+                break;
+            if (Path(text, open, pointer, faults) is not { } found)
+                return null;
+            parts.Add(new("", found.Path));
+            at = found.End;
+        }
+
+        return new(parts.ToImmutable());
+    }
+
+    /// <summary>Reads a value; adds a fault for each malformed template in it.</summary>
+    public static ValueTemplate? Value(JsonElement value, string pointer, FaultList faults) => value.ValueKind switch
+    {
+        JsonValueKind.String => StringValue(value, pointer, faults),
+        JsonValueKind.Object => Object(value, pointer, faults),
+        JsonValueKind.Array => Array(value, pointer, faults),
+        _ => new LiteralValue(Json.From(value)),
+    };
+
+    /// <summary>The members of an object, each as a template, even where none of them contains any.</summary>
+    public static ObjectValue Members(JsonElement value, string pointer, FaultList faults) =>
+        new([.. value.EnumerateObject().Select(member => KeyValuePair.Create(
+            member.Name, Value(member.Value, JsonPointer.Append(pointer, member.Name), faults)!))]);
+
+    /// <summary>Reads the template that opens at <paramref name="open"/>.</summary>
+    public static (TemplatePath Path, int End)? Path(string text, int open, string pointer, FaultList faults)
+    {
+        var close = text.IndexOf("}}", open + 2, StringComparison.Ordinal);
+        if (close < 0)
+        {
+            faults.Add(pointer, $"A template opens with \"{{{{\" at character {open + 1} and is never closed with \"}}}}\".");
+            return null;
+        }
+
+        var source = text[(open + 2)..close].Trim();
+        if (PathForm().Match(source) is not { Success: true } match)
+        {
+            faults.Add(pointer, $"\"{{{{ {ObjectReader.Cut(source)} }}}}\" is not a template: expected a path such as"
+                + " \"order.id\", \"order.rows[2].id\", \"input[\\\"a key\\\"]\" or, to allow for a missing value, \"order.id?\".");
+            return null;
+        }
+
+        if (!TrySteps(match, out var steps))
+        {
+            faults.Add(pointer, $"\"{{{{ {ObjectReader.Cut(source)} }}}}\": an index is at most {int.MaxValue}.");
+            return null;
+        }
+
+        return (new(match.Groups["root"].Value, steps, match.Groups["optional"].Success, source), close + 2);
+    }
+
+    private static bool TrySteps(Match match, out ImmutableArray<PathStep> steps)
+    {
+        var found = ImmutableArray.CreateBuilder<PathStep>();
+        foreach (Capture capture in match.Groups["step"].Captures)
+        {
+            var step = capture.Value;
+            if (step[0] is '.')
+                found.Add(new(step[1..]));
+            else if (step[1] is '"')
+                found.Add(new(step[2..^2]));
+            else if (int.TryParse(step.AsSpan(1, step.Length - 2), out var index))
+                found.Add(new(null, index));
+            else
+            {
+                steps = [];
+                return false;
+            }
+        }
+
+        steps = found.ToImmutable();
+        return true;
+    }
+
+    private static ValueTemplate? StringValue(JsonElement value, string pointer, FaultList faults)
+    {
+        var text = value.GetString()!;
+        if (!HasTemplate(text))
+            return new LiteralValue(Json.From(value));
+        return Text(text, pointer, faults) switch
+        {
+            null => null,
+            { Parts: [{ Path: { } only }] } => new PathValue(only),
+            { } template => new TextValue(template),
+        };
+    }
+
+    private static ValueTemplate Object(JsonElement value, string pointer, FaultList faults)
+    {
+        var members = Members(value, pointer, faults);
+        return members.Members.All(member => member.Value is LiteralValue) ? new LiteralValue(Json.From(value)) : members;
+    }
+
+    private static ValueTemplate Array(JsonElement value, string pointer, FaultList faults)
+    {
+        ImmutableArray<ValueTemplate> items =
+            [.. value.EnumerateArray().Select((item, index) => Value(item, JsonPointer.Append(pointer, index), faults)!)];
+        return items.All(item => item is LiteralValue) ? new LiteralValue(Json.From(value)) : new ArrayValue(items);
+    }
+
+    [GeneratedRegex("""
+        \A(?<root>[A-Za-z_][A-Za-z0-9_-]*)(?<step>\.[A-Za-z_0-9][A-Za-z0-9_-]*|\[[0-9]{1,10}\]|\["[^"\]]+"\])*\s*(?<optional>\?)?\z
+        """, RegexOptions.CultureInvariant)]
+    private static partial Regex PathForm();
+}
