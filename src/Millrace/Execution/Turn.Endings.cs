@@ -62,5 +62,5 @@ internal sealed partial class Turn
         }
     }
 
-    private static ImmutableArray<Node> Branch(IfNode node, Inside inside) => inside.Then ? node.Then : node.Else;
+    internal static ImmutableArray<Node> Branch(IfNode node, Inside inside) => inside.Then ? node.Then : node.Else;
 }

@@ -1,0 +1,34 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Millrace.Configuration;
+
+/// <summary>The store (<c>Millrace:Store</c>).</summary>
+public sealed class StoreOptions
+{
+    /// <summary>
+    /// How many buckets new instances are spread over. One is right for one PostgreSQL; a distributed one wants a
+    /// multiple of its shards. It can grow at any time, and never shrink.
+    /// </summary>
+    [Range(1, 1024)]
+    public int Buckets { get; set; } = 1;
+
+    /// <summary>The most connections to the store at once.</summary>
+    [Range(2, 1000)]
+    public int PoolSize { get; set; } = 16;
+
+    /// <summary>How long an idempotency key is remembered.</summary>
+    [Range(typeof(TimeSpan), "00:01:00", "365.00:00:00")]
+    public TimeSpan IdempotencyWindow { get; set; } = TimeSpan.FromHours(24);
+
+    /// <summary>How many starts one statement may carry.</summary>
+    [Range(1, 10_000)]
+    public int StartBatch { get; set; } = 500;
+
+    /// <summary>How many checkpoints one statement may carry.</summary>
+    [Range(1, 10_000)]
+    public int CheckpointBatch { get; set; } = 500;
+
+    /// <summary>How many starts may wait to be stored; beyond that callers are told to come back later (503).</summary>
+    [Range(1, 1_000_000)]
+    public int StartQueue { get; set; } = 10_000;
+}

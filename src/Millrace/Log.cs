@@ -1,0 +1,34 @@
+using Microsoft.Extensions.Logging;
+
+namespace Millrace;
+
+/// <summary>Every message that the engine logs.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(1, LogLevel.Information, "Applying migration {Name}")]
+    public static partial void ApplyingMigration(this ILogger log, string name);
+
+    [LoggerMessage(2, LogLevel.Warning, "The store does not answer ({Message}); trying again in {Pause}")]
+    public static partial void StoreDoesNotAnswer(this ILogger log, string message, TimeSpan pause);
+
+    [LoggerMessage(3, LogLevel.Information, "The store answers again")]
+    public static partial void StoreAnswersAgain(this ILogger log);
+
+    [LoggerMessage(4, LogLevel.Warning, "The lease of instance {Instance} is lost; its work here stops")]
+    public static partial void LeaseLost(this ILogger log, Guid instance);
+
+    [LoggerMessage(5, LogLevel.Error, "Instance {Instance} could not be run")]
+    public static partial void RunBroke(this ILogger log, Guid instance, Exception exception);
+
+    [LoggerMessage(6, LogLevel.Information, "Pump {Worker} runs up to {MaxInstances} instances at once")]
+    public static partial void PumpStarted(this ILogger log, string worker, int maxInstances);
+
+    [LoggerMessage(7, LogLevel.Information, "Pump {Worker} stopped; {HandedBack} instances were handed back")]
+    public static partial void PumpStopped(this ILogger log, string worker, int handedBack);
+
+    [LoggerMessage(8, LogLevel.Error, "Maintenance failed; it is tried again in {Pause}")]
+    public static partial void MaintenanceFailed(this ILogger log, TimeSpan pause, Exception exception);
+
+    [LoggerMessage(9, LogLevel.Warning, "Instance {Instance} was failed: {Claims} workers in a row took it and were not heard of again")]
+    public static partial void Poisoned(this ILogger log, Guid instance, int claims);
+}

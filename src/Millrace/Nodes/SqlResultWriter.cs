@@ -1,0 +1,79 @@
+using System.Buffers;
+using System.Text.Json;
+using Millrace.Execution;
+using Millrace.Values;
+using Npgsql;
+
+namespace Millrace.Nodes;
+
+/// <summary>Writes a statement's result as <c>{"rows":[{…}],"row_count":n}</c>, within the caps.</summary>
+internal sealed class SqlResultWriter(int maxRows, int maxBytes)
+{
+    private static readonly JsonWriterOptions Options = new()
+    {
+        SkipValidation = true,
+        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    public async Task<NodeEnd> WriteAsync(NpgsqlDataReader reader, CancellationToken cancel)
+    {
+        var buffer = new ArrayBufferWriter<byte>(256);
+        await using var writer = new Utf8JsonWriter(buffer, Options);
+        var columns = Columns(reader);
+        var rows = 0;
+        writer.WriteStartObject();
+        writer.WriteStartArray("rows"u8);
+        while (await reader.ReadAsync(cancel))
+        {
+            if (++rows > maxRows)
+                return TooMuch($"more than {maxRows:N0} rows");
+            Write(writer, reader, columns);
+            if (writer.BytesCommitted + writer.BytesPending > maxBytes)
+                return TooMuch($"more than {maxBytes:N0} bytes (in its first {rows:N0} rows)");
+        }
+
+        // The end of the last result is where a statement's late errors come to light.
+        await reader.NextResultAsync(cancel);
+        writer.WriteEndArray();
+        writer.WriteNumber("row_count"u8, rows == 0 ? Math.Max(reader.RecordsAffected, 0) : rows);
+        writer.WriteEndObject();
+        writer.Flush();
+        return Json.FromUtf8(buffer.WrittenMemory.ToArray());
+    }
+
+    private static NodeFailure TooMuch(string what) =>
+        new($"the result has {what}; select fewer rows or columns, or keep the data in a table and return its key", "result_too_large", Retryable: false);
+
+    private static void Write(Utf8JsonWriter writer, NpgsqlDataReader reader, Column[] columns)
+    {
+        writer.WriteStartObject();
+        for (var i = 0; i < columns.Length; i++)
+        {
+            writer.WritePropertyName(columns[i].Name);
+            if (reader.IsDBNull(i))
+                writer.WriteNullValue();
+            else
+                columns[i].Write(writer, reader.GetString(i));
+        }
+
+        writer.WriteEndObject();
+    }
+
+    // A second column of a name gets a number behind it: members of an object have different names.
+    private static Column[] Columns(NpgsqlDataReader reader)
+    {
+        var taken = new HashSet<string>(StringComparer.Ordinal);
+        var columns = new Column[reader.FieldCount];
+        for (var i = 0; i < columns.Length; i++)
+        {
+            var name = reader.GetName(i);
+            for (var number = 2; !taken.Add(name); number++)
+                name = $"{reader.GetName(i)}_{number}";
+            columns[i] = new(JsonEncodedText.Encode(name, Options.Encoder), SqlValues.WriterFor(reader.GetPostgresType(i)));
+        }
+
+        return columns;
+    }
+
+    private readonly record struct Column(JsonEncodedText Name, SqlValueWriter Write);
+}

@@ -1,0 +1,180 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Millrace.Configuration;
+using Millrace.Nodes;
+using Millrace.Store;
+
+namespace Millrace.Pump;
+
+/// <summary>
+/// The claim → run → checkpoint loop. It claims as many instances as there is room for, one bucket at a time, runs them
+/// side by side, and while there is nothing to do sleeps until it is told of work, until the next timer is due, or for
+/// the poll interval, whichever comes first.
+/// </summary>
+internal sealed class InstancePump : BackgroundService
+{
+    private readonly PumpOptions settings;
+    private readonly Database database;
+    private readonly ClaimStore claims;
+    private readonly PumpSignal signal;
+    private readonly RunServices services;
+    private readonly LeaseKeeper leases;
+    private readonly Pulse room = new();
+    private readonly WorkerName worker;
+    private readonly ILogger<InstancePump> log;
+    private int nextBucket;
+
+    public InstancePump(
+        IOptions<MillraceOptions> options, Database database, ClaimStore claims, CheckpointStore checkpoints, NodeExecutors nodes,
+        WorkflowStore workflows, InstanceStore instances, StoreClock clock, TimeProvider time, CancelRelay cancels, OutcomeHub outcomes,
+        PumpSignal signal, WorkerName worker, ILogger<InstancePump> log)
+    {
+        settings = options.Value.Pump;
+        (this.database, this.claims, this.signal, this.worker, this.log) = (database, claims, signal, worker, log);
+        services = new(settings, checkpoints, nodes, workflows, instances, clock, time, cancels, outcomes);
+        leases = new(claims, settings, time, log);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        if (!settings.Enabled)
+            return;
+        log.PumpStarted(worker.Value, settings.MaxInstances);
+        using var keeping = new CancellationTokenSource();
+        var keeper = leases.KeepAsync(keeping.Token);
+        await ClaimUntilStoppedAsync(stoppingToken);
+        await DrainAsync();
+        await keeping.CancelAsync();
+        await keeper;
+    }
+
+    private async Task ClaimUntilStoppedAsync(CancellationToken cancel)
+    {
+        var pause = TimeSpan.Zero;
+        while (!cancel.IsCancellationRequested)
+        {
+            try
+            {
+                if (!await ClaimAllBucketsAsync(cancel))
+                    await IdleAsync(cancel);
+                if (pause > TimeSpan.Zero)
+                    log.StoreAnswersAgain();
+                pause = TimeSpan.Zero;
+            }
+            catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e) when (StoreFaults.IsPassing(e))
+            {
+                pause = TimeSpan.FromMilliseconds(Math.Clamp(pause.TotalMilliseconds * 2, 100, 2000));
+                log.StoreDoesNotAnswer(e.Message, pause);
+                await Task.Delay(pause, services.Time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    // Goes once around the buckets; those that somebody has named come first. True if anything was claimed.
+    private async Task<bool> ClaimAllBucketsAsync(CancellationToken cancel)
+    {
+        var any = false;
+        for (short bucket = 0; bucket < database.Buckets; bucket++)
+        {
+            if (signal.TakeHint(bucket))
+                any |= await ClaimAsync(bucket, cancel) > 0;
+        }
+
+        for (var turn = 0; turn < database.Buckets && !any; turn++)
+            any |= await ClaimAsync((short)(nextBucket++ % database.Buckets), cancel) > 0;
+        return any;
+    }
+
+    private async Task<int> ClaimAsync(short bucket, CancellationToken cancel)
+    {
+        var room = await WaitForRoomAsync(cancel);
+        var limit = Math.Min(room, settings.ClaimBatch);
+        var claimed = await claims.ClaimAsync(bucket, limit, settings.Lease, worker.Value, cancel);
+        foreach (var instance in claimed)
+        {
+            var run = new InstanceRun(instance, services);
+            leases.Add(run);
+            if (instance.Claims > settings.MaxTakeovers)
+                log.Poisoned(instance.Id, instance.Claims - 1);
+            _ = Task.Run(() => RunAsync(run), CancellationToken.None);
+        }
+
+        // There is more where a full batch came from.
+        if (claimed.Count == limit)
+            signal.Wake(bucket);
+        return claimed.Count;
+    }
+
+    public override void Dispose()
+    {
+        room.Dispose();
+        base.Dispose();
+    }
+
+    // While every place is taken, a claim for each one that comes free would be many small claims: a moment's wait
+    // gathers them.
+    private async Task<int> WaitForRoomAsync(CancellationToken cancel)
+    {
+        var enough = Math.Min(settings.ClaimBatch, Math.Max(1, settings.MaxInstances / 4));
+        if (settings.MaxInstances - leases.Count < enough)
+            await room.WaitAsync(TimeSpan.FromMilliseconds(5), cancel);
+        while (settings.MaxInstances - leases.Count <= 0)
+            await room.WaitAsync(TimeSpan.FromMilliseconds(100), cancel);
+        return settings.MaxInstances - leases.Count;
+    }
+
+    private async Task IdleAsync(CancellationToken cancel)
+    {
+        var pause = settings.PollInterval;
+        for (short bucket = 0; bucket < database.Buckets; bucket++)
+        {
+            if (await claims.NextDueAsync(bucket, cancel) is { } due && due < pause)
+                pause = due;
+        }
+
+        await signal.WaitAsync(pause < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : pause, cancel);
+    }
+
+    private async Task RunAsync(InstanceRun run)
+    {
+        try
+        {
+            var end = await run.RunAsync();
+            leases.Remove(run);
+            if (end is RunEnd.ParkedReady or RunEnd.Parked)
+                signal.Wake(InstanceId.BucketOf(run.Id));
+            else if (end is RunEnd.Interrupted)
+                await claims.ReleaseAsync(InstanceId.BucketOf(run.Id), [(run.Id, run.LeaseToken)], CancellationToken.None);
+        }
+        catch (Exception e)
+        {
+            // The lease runs out by itself, and another claim will try again.
+            log.RunBroke(run.Id, e);
+        }
+        finally
+        {
+            leases.Remove(run);
+            room.Pulse();
+        }
+    }
+
+    // Lets what runs come to its end within the grace; what does not is handed back.
+    private async Task DrainAsync()
+    {
+        var deadline = services.Time.GetTimestamp();
+        while (leases.Count > 0 && services.Time.GetElapsedTime(deadline) < settings.Grace)
+            await room.WaitAsync(TimeSpan.FromMilliseconds(50), CancellationToken.None);
+
+        var rest = leases.All.ToList();
+        foreach (var held in rest)
+            held.Run.Interrupt();
+        while (leases.Count > 0)
+            await room.WaitAsync(TimeSpan.FromMilliseconds(50), CancellationToken.None);
+        log.PumpStopped(worker.Value, rest.Count);
+    }
+}

@@ -1,0 +1,153 @@
+using System.Collections.Concurrent;
+using Millrace.Store;
+using Npgsql;
+
+namespace Millrace.Pump;
+
+/// <summary>
+/// Tells those who wait for an instance's end about it: at once where it ends in this process, otherwise by looking into
+/// the store for all of them together.
+/// </summary>
+public sealed class OutcomeHub : IAsyncDisposable
+{
+    private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(100);
+
+    private readonly Database database;
+    private readonly TimeProvider time;
+    private readonly ConcurrentDictionary<Guid, Waiter> waiters = new();
+    private readonly CancellationTokenSource stop = new();
+    private readonly Pulse anybody = new();
+    private readonly Task looking;
+
+    internal OutcomeHub(Database database, TimeProvider time)
+    {
+        (this.database, this.time) = (database, time);
+        looking = Task.Run(LookAsync);
+    }
+
+    /// <summary>Registers somebody who waits. Register first and look into the store then, or an end in between is missed.</summary>
+    internal Registration Register(Guid instance)
+    {
+        var waiter = Join(instance);
+        anybody.Set();
+        return new(this, instance, waiter.Ended.Task);
+    }
+
+    /// <summary>Waits until an instance has ended or the time is up; true if it has ended.</summary>
+    /// <param name="instance">The instance.</param>
+    /// <param name="hasEnded">Looks whether it has ended; called once the wait could not miss its end.</param>
+    /// <param name="atMost">How long.</param>
+    /// <param name="cancel">Gives up.</param>
+    public async Task<bool> WaitAsync(Guid instance, Func<Task<bool>> hasEnded, TimeSpan atMost, CancellationToken cancel)
+    {
+        using var registration = Register(instance);
+        if (await hasEnded())
+            return true;
+        try
+        {
+            await registration.Ended.WaitAsync(atMost, time, cancel);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>An instance has ended, and that is durable.</summary>
+    internal void Announce(Guid instance)
+    {
+        if (waiters.TryGetValue(instance, out var waiter))
+            waiter.Ended.TrySetResult();
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await stop.CancelAsync();
+        await looking;
+        stop.Dispose();
+        anybody.Dispose();
+    }
+
+    private Waiter Join(Guid instance)
+    {
+        while (true)
+        {
+            var waiter = waiters.GetOrAdd(instance, static _ => new());
+            lock (waiter)
+            {
+                if (waiter.Gone)
+                    continue;
+                waiter.Count++;
+                return waiter;
+            }
+        }
+    }
+
+    private void Unregister(Guid instance)
+    {
+        if (!waiters.TryGetValue(instance, out var waiter))
+            return;
+        lock (waiter)
+        {
+            if (--waiter.Count > 0)
+                return;
+            waiter.Gone = true;
+            waiters.TryRemove(instance, out _);
+        }
+    }
+
+    private async Task LookAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                if (waiters.IsEmpty)
+                    await anybody.WaitAsync(Timeout.InfiniteTimeSpan, stop.Token);
+                await Task.Delay(LookEvery, time, stop.Token);
+                await LookOnceAsync();
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The process stops.
+        }
+    }
+
+    private async Task LookOnceAsync()
+    {
+        try
+        {
+            foreach (var bucket in waiters.Keys.GroupBy(InstanceId.BucketOf))
+            {
+                await using var command = database.Source.CreateCommand(SqlText.EndedAmong);
+                command.Parameters.Add(Columns.Value(bucket.Key));
+                command.Parameters.Add(Columns.Value(bucket.ToArray()));
+                await using var reader = await command.ExecuteReaderAsync(stop.Token);
+                while (await reader.ReadAsync(stop.Token))
+                    Announce(reader.GetGuid(0));
+            }
+        }
+        catch (NpgsqlException)
+        {
+            // The next look will tell; whoever waits has a time limit of its own.
+        }
+    }
+
+    internal sealed class Registration(OutcomeHub hub, Guid instance, Task ended) : IDisposable
+    {
+        public Task Ended => ended;
+
+        public void Dispose() => hub.Unregister(instance);
+    }
+
+    private sealed class Waiter
+    {
+        public int Count;
+        public bool Gone;
+
+        public TaskCompletionSource Ended { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}

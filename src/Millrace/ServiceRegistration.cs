@@ -1,0 +1,53 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using Millrace.Configuration;
+using Millrace.Nodes;
+using Millrace.Pump;
+using Millrace.Store;
+
+namespace Millrace;
+
+/// <summary>Puts the engine into a host.</summary>
+public static class ServiceRegistration
+{
+    /// <summary>
+    /// Adds the engine: its settings from <c>Millrace:</c>, checked when the host starts; the store; and the pump as a
+    /// hosted service. The host calls <see cref="StorePreparation.PrepareAsync"/> before it starts.
+    /// </summary>
+    public static IServiceCollection AddMillrace(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddSingleton<IValidateOptions<MillraceOptions>, MillraceOptionsValidator>();
+        services.AddOptions<MillraceOptions>()
+            .Bind(configuration.GetSection("Millrace"), binder => binder.ErrorOnUnknownConfiguration = true)
+            .ValidateOnStart();
+
+        services.AddSingleton(TimeProvider.System);
+        services.AddSingleton<Database>();
+        services.AddSingleton<StoreClock>();
+        services.AddSingleton(WorkerName.ForThisProcess());
+        services.AddSingleton<StorePreparation>();
+        services.AddSingleton<KeyStore>();
+        services.AddSingleton<WorkflowStore>();
+        services.AddSingleton<VariableStore>();
+        services.AddSingleton<InstanceList>();
+        services.AddSingleton<BucketHistory>();
+        services.AddSingleton(provider => new InstanceStore(provider.GetRequiredService<Database>(), provider.GetRequiredService<CancelRelay>()));
+        services.AddSingleton(provider => new StartStore(
+            provider.GetRequiredService<Database>(), provider.GetRequiredService<PumpSignal>(), provider.GetRequiredService<BucketHistory>(),
+            provider.GetRequiredService<IOptions<MillraceOptions>>()));
+
+        services.AddSingleton<PumpSignal>();
+        services.AddSingleton<CancelRelay>();
+        services.AddSingleton(provider => new OutcomeHub(provider.GetRequiredService<Database>(), provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<ClaimStore>();
+        services.AddSingleton<CheckpointStore>();
+        services.AddSingleton<SqlConnections>();
+        services.AddSingleton<SqlExecutor>();
+        services.AddSingleton<HttpExecutor>();
+        services.AddSingleton<NodeExecutors>();
+        services.AddHostedService<InstancePump>();
+        services.AddHostedService<Maintenance>();
+        return services;
+    }
+}

@@ -1,0 +1,59 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+
+namespace Millrace.Store;
+
+/// <summary>
+/// Ids are UUIDv7 (RFC 9562): 48 bits of milliseconds, then, in place of random bits, 12 bits that count within the
+/// millisecond, so that ids of one process rise, and 10 bits with the bucket, so that any id tells where its rows are.
+/// The other 52 bits are random.
+/// </summary>
+public static class InstanceId
+{
+    // Milliseconds since 1970 and the counter of the last id, in one number: the greater one is the later one.
+    private static long last;
+
+    /// <summary>A new id in a bucket.</summary>
+    public static Guid New(int bucket) => New(bucket, DateTimeOffset.UtcNow);
+
+    internal static Guid New(int bucket, DateTimeOffset now)
+    {
+        var stamp = Next(now.ToUnixTimeMilliseconds());
+        Span<byte> bytes = stackalloc byte[16];
+        RandomNumberGenerator.Fill(bytes[8..]);
+        BinaryPrimitives.WriteInt64BigEndian(bytes, stamp >> 12 << 16 | 0x7000 | stamp & 0xFFF);
+
+        // The variant's two bits, then the bucket's ten, then four of the random ones.
+        var mixed = 0x8000 | bucket << 4 | bytes[9] & 0x0F;
+        BinaryPrimitives.WriteUInt16BigEndian(bytes[8..], (ushort)mixed);
+        return new(bytes, bigEndian: true);
+    }
+
+    /// <summary>The bucket of an id. Any UUID has one, if not one that is in use.</summary>
+    public static short BucketOf(Guid id)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        id.TryWriteBytes(bytes, bigEndian: true, out _);
+        return (short)(BinaryPrimitives.ReadUInt16BigEndian(bytes[8..]) >> 4 & 0x3FF);
+    }
+
+    /// <summary>The least id of a time: where that time's partition begins.</summary>
+    public static Guid LeastAt(DateTimeOffset time)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        bytes.Clear();
+        BinaryPrimitives.WriteInt64BigEndian(bytes, time.ToUnixTimeMilliseconds() << 16);
+        return new(bytes, bigEndian: true);
+    }
+
+    private static long Next(long milliseconds)
+    {
+        while (true)
+        {
+            var before = Interlocked.Read(ref last);
+            var next = Math.Max(milliseconds << 12, before + 1);
+            if (Interlocked.CompareExchange(ref last, next, before) == before)
+                return next;
+        }
+    }
+}

@@ -1,0 +1,30 @@
+using System.Reflection;
+
+namespace Millrace.Store;
+
+/// <summary>The statements that are kept in files beside this one, embedded in the assembly.</summary>
+internal static class SqlText
+{
+    public static readonly string Start = Load("start.sql");
+    public static readonly string StartKeyed = Load("start_keyed.sql");
+    public static readonly string KeyHolders = Load("key_holders.sql");
+    public static readonly string Claim = Load("claim.sql");
+    public static readonly string NextDue = Load("next_due.sql");
+    public static readonly string Progress = Load("progress.sql");
+    public static readonly string Park = Load("park.sql");
+    public static readonly string Finish = Load("finish.sql");
+    public static readonly string Renew = Load("renew.sql");
+    public static readonly string Release = Load("release.sql");
+    public static readonly string Cancel = Load("cancel.sql");
+    public static readonly string Instance = Load("instance.sql");
+    public static readonly string History = Load("history.sql");
+    public static readonly string EndedAmong = Load("ended_among.sql");
+
+    internal static string Load(string name)
+    {
+        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(name)
+            ?? throw new InvalidOperationException($"The assembly has no resource {name}.");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+}

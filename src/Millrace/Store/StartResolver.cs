@@ -1,0 +1,136 @@
+using System.Text.Json;
+using Millrace.Values;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Millrace.Store;
+
+/// <summary>A start with everything that the store had to be asked for.</summary>
+internal sealed record ResolvedStart(StartRequest Request, byte[] DefinitionHash, int? Version, Json Variables);
+
+/// <summary>
+/// Finds, for a batch of starts, the organisations' variables and the workflows that are named: two statements in one
+/// round trip for each bucket that organisations live in, however many starts there are.
+/// </summary>
+internal sealed class StartResolver(Database database)
+{
+    private const string VariablesSql = """
+        SELECT organisation_id, name, value
+        FROM millrace.variable
+        WHERE bucket = $1 AND organisation_id = ANY ($2)
+        """;
+
+    private const string WorkflowsSql = """
+        SELECT asked.place, found.version, found.hash
+        FROM unnest($2::integer[], $3::uuid[], $4::text[], $5::integer[]) AS asked (place, organisation_id, name, version)
+        CROSS JOIN LATERAL (
+            SELECT version, hash
+            FROM millrace.workflow
+            WHERE bucket = $1 AND organisation_id = asked.organisation_id AND name = asked.name
+              AND version = coalesce(asked.version, version)
+            ORDER BY version DESC
+            LIMIT 1
+        ) AS found
+        """;
+
+    /// <summary>Resolves starts; null in place of one whose workflow is unknown.</summary>
+    public async Task<IReadOnlyList<ResolvedStart?>> ResolveAsync(IReadOnlyList<StartRequest> requests, CancellationToken cancel)
+    {
+        var resolved = new ResolvedStart?[requests.Count];
+        var places = Enumerable.Range(0, requests.Count);
+        foreach (var group in places.GroupBy(place => InstanceId.BucketOf(requests[place].Organisation)))
+            await ResolveAsync(group.Key, [.. group], requests, resolved, cancel);
+        return resolved;
+    }
+
+    private async Task ResolveAsync(
+        short bucket, List<int> places, IReadOnlyList<StartRequest> requests, ResolvedStart?[] resolved, CancellationToken cancel)
+    {
+        var named = places.Where(place => requests[place].DefinitionHash is null).ToList();
+        await using var batch = database.Source.CreateBatch();
+        batch.BatchCommands.Add(VariablesCommand(bucket, [.. places.Select(place => requests[place].Organisation).Distinct()]));
+        if (named.Count > 0)
+            batch.BatchCommands.Add(WorkflowsCommand(bucket, named, requests));
+
+        await using var reader = await batch.ExecuteReaderAsync(cancel);
+        var variables = await ReadVariablesAsync(reader, cancel);
+        foreach (var place in places)
+        {
+            var request = requests[place];
+            var own = variables.GetValueOrDefault(request.Organisation) ?? [];
+            if (request.DefinitionHash is { } hash)
+                resolved[place] = new(request, hash, request.Version, Merge(own, request.Variables));
+        }
+
+        if (named.Count == 0 || !await reader.NextResultAsync(cancel))
+            return;
+        while (await reader.ReadAsync(cancel))
+        {
+            var request = requests[reader.GetInt32(0)];
+            var own = variables.GetValueOrDefault(request.Organisation) ?? [];
+            resolved[reader.GetInt32(0)] = new(request, reader.GetFieldValue<byte[]>(2), reader.GetInt32(1), Merge(own, request.Variables));
+        }
+    }
+
+    private static NpgsqlBatchCommand VariablesCommand(short bucket, Guid[] organisations) =>
+        new(VariablesSql) { Parameters = { Columns.Value(bucket), Columns.Value(organisations) } };
+
+    private static NpgsqlBatchCommand WorkflowsCommand(short bucket, List<int> places, IReadOnlyList<StartRequest> requests) =>
+        new(WorkflowsSql)
+        {
+            Parameters =
+            {
+                Columns.Value(bucket),
+                Columns.Array(places, NpgsqlDbType.Integer, place => place),
+                Columns.Array(places, NpgsqlDbType.Uuid, place => requests[place].Organisation),
+                Columns.Array(places, NpgsqlDbType.Text, place => requests[place].Workflow),
+                Columns.Array(places, NpgsqlDbType.Integer, place => requests[place].Version),
+            },
+        };
+
+    private static async Task<Dictionary<Guid, List<(string Name, Json Value)>>> ReadVariablesAsync(NpgsqlDataReader reader, CancellationToken cancel)
+    {
+        var variables = new Dictionary<Guid, List<(string, Json)>>();
+        while (await reader.ReadAsync(cancel))
+        {
+            var organisation = reader.GetGuid(0);
+            if (!variables.TryGetValue(organisation, out var list))
+                variables[organisation] = list = [];
+            list.Add((reader.GetString(1), Json.FromUtf8(reader.GetFieldValue<byte[]>(2))));
+        }
+
+        return variables;
+    }
+
+    // The caller's own values go over the organisation's.
+    private static Json Merge(List<(string Name, Json Value)> own, Json? given)
+    {
+        if (own.Count == 0)
+            return given ?? Empty;
+        return Json.Write(writer =>
+        {
+            writer.WriteStartObject();
+            foreach (var (name, value) in own)
+            {
+                if (given is null || !given.Element.TryGetProperty(name, out _))
+                    Write(writer, name, value);
+            }
+
+            if (given is not null)
+            {
+                foreach (var member in given.Element.EnumerateObject())
+                    Write(writer, member.Name, Json.From(member.Value));
+            }
+
+            writer.WriteEndObject();
+        });
+    }
+
+    private static void Write(Utf8JsonWriter writer, string name, Json value)
+    {
+        writer.WritePropertyName(name);
+        value.WriteTo(writer);
+    }
+
+    private static readonly Json Empty = Json.FromText("{}");
+}

@@ -1,0 +1,11 @@
+-- When the next instance of a bucket can be claimed, in seconds from now; null where there is none.
+-- Plan: the first entry of work_ready for each priority.
+SELECT extract(epoch FROM min(first.ready_at) - clock_timestamp())::double precision
+FROM generate_series(0, 9) AS level (priority)
+CROSS JOIN LATERAL (
+    SELECT ready_at
+    FROM millrace.work
+    WHERE bucket = $1 AND priority = level.priority AND ready_at < 'infinity'
+    ORDER BY ready_at
+    LIMIT 1
+) AS first;
