@@ -159,7 +159,7 @@ internal sealed class InstancePump : BackgroundService
         finally
         {
             leases.Remove(run);
-            room.Pulse();
+            room.Set();
         }
     }
 

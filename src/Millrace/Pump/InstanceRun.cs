@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Millrace.Configuration;
 using Millrace.Execution;
 using Millrace.Nodes;
@@ -35,11 +36,11 @@ internal enum RunEnd
 /// One instance in this process, from its claim until it ends, parks or is let go. Events go into the machine one at a
 /// time; what ended is made durable before anything that follows is begun.
 /// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "Whoever interrupts a run may be a moment later than its end; the source holds nothing but memory.")]
 internal sealed class InstanceRun(ClaimedInstance claim, RunServices services)
 {
     private readonly Dictionary<NodeKey, InFlight> inFlight = [];
 
-    // Never disposed: whoever loses or interrupts a run may be a moment later than its end.
     private readonly CancellationTokenSource interrupt = new();
     private readonly TaskCompletionSource nudge = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool lost;

@@ -7,6 +7,8 @@ internal sealed class Pulse : IDisposable
 
     public void Set()
     {
+        // Whatever the caller has written must be seen by a waiter who takes the pulse that this finds set.
+        Interlocked.MemoryBarrier();
         if (set.CurrentCount > 0)
             return;
         try
