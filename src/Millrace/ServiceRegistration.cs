@@ -2,6 +2,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Millrace.Configuration;
+using Millrace.Explaining;
 using Millrace.Nodes;
 using Millrace.Pump;
 using Millrace.Store;
@@ -27,10 +28,12 @@ public static class ServiceRegistration
         services.AddSingleton<StoreClock>();
         services.AddSingleton(WorkerName.ForThisProcess());
         services.AddSingleton<StorePreparation>();
+        services.AddSingleton<StoreHealth>();
         services.AddSingleton<KeyStore>();
         services.AddSingleton<WorkflowStore>();
         services.AddSingleton<VariableStore>();
         services.AddSingleton<InstanceList>();
+        services.AddSingleton<InstanceExplainer>();
         services.AddSingleton<BucketHistory>();
         services.AddSingleton(provider => new InstanceStore(provider.GetRequiredService<Database>(), provider.GetRequiredService<CancelRelay>()));
         services.AddSingleton(provider => new StartStore(

@@ -35,4 +35,8 @@ public sealed class PumpOptions
     /// <summary>How often running an instance may be taken over in a row without a sign of life before it is failed.</summary>
     [Range(1, 1000)]
     public int MaxTakeovers { get; set; } = 5;
+
+    /// <summary>How long a ready instance may wait for its claim before this process reports that it is not ready.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
+    public TimeSpan MaxLag { get; set; } = TimeSpan.FromMinutes(5);
 }

@@ -83,7 +83,8 @@ public sealed class KeyStore(Database database, TimeProvider time)
         }
     }
 
-    internal static string NewKey() => Prefix + Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
+    /// <summary>A new key: 256 random bits.</summary>
+    public static string NewKey() => Prefix + Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
 
     internal static byte[] HashOf(string key) => SHA256.HashData(Encoding.UTF8.GetBytes(key));
 

@@ -6,12 +6,14 @@ namespace Millrace.Values;
 /// Reads the members of a JSON object by name, gathers a fault for each that is missing, of the wrong type or out of
 /// bounds, and, once all known ones were asked for, for each that nobody asked for.
 /// </summary>
-internal sealed class ObjectReader(JsonElement value, string pointer, FaultList faults)
+public sealed class ObjectReader(JsonElement value, string pointer, FaultList faults)
 {
     private readonly List<string> known = [];
 
+    /// <summary>Where the object stands.</summary>
     public string Pointer => pointer;
 
+    /// <summary>Where faults go.</summary>
     public FaultList Faults => faults;
 
     /// <summary>Makes a reader, or adds a fault where the value is no object.</summary>
@@ -23,8 +25,10 @@ internal sealed class ObjectReader(JsonElement value, string pointer, FaultList 
         return null;
     }
 
+    /// <summary>The pointer of a member.</summary>
     public string At(string name) => JsonPointer.Append(pointer, name);
 
+    /// <summary>Whether there is a member of that name; asking makes it no known one.</summary>
     public bool Has(string name) => value.TryGetProperty(name, out _);
 
     /// <summary>The member, or null where it is missing. JSON null counts as a value here.</summary>
@@ -34,6 +38,7 @@ internal sealed class ObjectReader(JsonElement value, string pointer, FaultList 
         return value.TryGetProperty(name, out var member) ? member : null;
     }
 
+    /// <summary>The member; a fault where it is missing.</summary>
     public JsonElement? Required(string name)
     {
         var member = Any(name);
@@ -42,6 +47,7 @@ internal sealed class ObjectReader(JsonElement value, string pointer, FaultList 
         return member;
     }
 
+    /// <summary>A string; null where it is missing or wrong.</summary>
     public string? Text(string name, int maxLength = int.MaxValue)
     {
         if (Any(name) is not { } member || !Is(member, JsonValueKind.String, name, "a string"))
@@ -54,6 +60,7 @@ internal sealed class ObjectReader(JsonElement value, string pointer, FaultList 
         return null;
     }
 
+    /// <summary>A boolean; null where it is missing or wrong.</summary>
     public bool? Flag(string name) =>
         Any(name) switch
         {
@@ -63,6 +70,7 @@ internal sealed class ObjectReader(JsonElement value, string pointer, FaultList 
             { } other => Wrong<bool>(name, "true or false", other),
         };
 
+    /// <summary>A whole number within bounds; null where it is missing or wrong.</summary>
     public int? Integer(string name, int min, int max)
     {
         if (Any(name) is not { } member)
@@ -75,6 +83,7 @@ internal sealed class ObjectReader(JsonElement value, string pointer, FaultList 
         return null;
     }
 
+    /// <summary>A number within bounds; null where it is missing or wrong.</summary>
     public double? Number(string name, double min, double max)
     {
         if (Any(name) is not { } member)
@@ -97,8 +106,10 @@ internal sealed class ObjectReader(JsonElement value, string pointer, FaultList 
         }
     }
 
+    /// <summary>A text short enough for a message.</summary>
     public static string Cut(string text) => text.Length <= 64 ? text : $"{text[..60]}…";
 
+    /// <summary>What a value is, in a message's words.</summary>
     public static string Name(JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.Object => "an object",

@@ -45,7 +45,7 @@ public sealed partial class WorkflowReader
         var document = Json.From(definition).Minified();
         if (document.Utf8.Length > limits.DefinitionBytes)
         {
-            faults.Add("", $"The definition takes {document.Utf8.Length:N0} bytes; at most {limits.DefinitionBytes:N0} are allowed.");
+            faults.Add("", $"The definition takes {document.Utf8.Length:N0} bytes; at most {limits.DefinitionBytes:N0} are allowed.", tooLarge: true);
             return null;
         }
 
@@ -111,7 +111,7 @@ public sealed partial class WorkflowReader
     }
 
     /// <summary>Whether a text can be the name of a result.</summary>
-    internal static bool IsResultName(string name) => ResultName().IsMatch(name);
+    public static bool IsResultName(string name) => ResultName().IsMatch(name);
 
     /// <summary>Whether a text can be the name of a workflow.</summary>
     public static bool IsWorkflowName(string name) => WorkflowName().IsMatch(name);

@@ -1,0 +1,26 @@
+using Microsoft.AspNetCore.Http.Json;
+using Microsoft.Extensions.DependencyInjection;
+using Millrace.Api.Handlers;
+
+namespace Millrace.Api;
+
+/// <summary>Puts the API into a host.</summary>
+public static class ApiRegistration
+{
+    /// <summary>Adds the handlers, what they all go through, and the API's own description.</summary>
+    public static IServiceCollection AddMillraceApi(this IServiceCollection services)
+    {
+        services.AddSingleton<ApiGate>();
+        services.AddSingleton<DefinitionCache>();
+        services.AddSingleton<StartHandlers>();
+        services.AddSingleton<InstanceHandlers>();
+        services.AddSingleton<WorkflowHandlers>();
+        services.AddSingleton<VariableHandlers>();
+        services.AddSingleton<HealthHandlers>();
+
+        // The description takes its types from here, so it says what the answers are.
+        services.Configure<JsonOptions>(options => options.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Default));
+        services.AddOpenApi(ApiDescription.Configure);
+        return services;
+    }
+}

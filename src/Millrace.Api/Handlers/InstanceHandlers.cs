@@ -1,0 +1,137 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Net.Http.Headers;
+using Millrace.Api.Contracts;
+using Millrace.Execution;
+using Millrace.Explaining;
+using Millrace.Pump;
+using Millrace.Store;
+using Millrace.Values;
+
+namespace Millrace.Api.Handlers;
+
+/// <summary>Calls that look at instances and act on single ones.</summary>
+public sealed class InstanceHandlers(InstanceStore instances, InstanceList list, InstanceExplainer explainer, OutcomeHub outcomes)
+{
+    private const int MaxCancelBytes = 16 << 10;
+
+    /// <summary>GET /instances/{id}</summary>
+    public async Task<IResult> GetAsync(HttpRequest request, Guid organisation, CancellationToken cancel)
+    {
+        var id = QueryReader.Id(request);
+        var view = await FindAsync(organisation, id, cancel);
+        if (QueryReader.Wait(request) is { } wait && !view.Status.IsEnd())
+        {
+            async Task<bool> HasEndedAsync() => (view = await FindAsync(organisation, id, cancel)).Status.IsEnd();
+            if (await outcomes.WaitAsync(id, HasEndedAsync, wait, cancel) && !view.Status.IsEnd())
+                view = await FindAsync(organisation, id, cancel);
+        }
+
+        return Answers.Json(Answers.Instance(view), ApiJson.Relaxed.InstanceResponse);
+    }
+
+    /// <summary>GET /instances</summary>
+    public async Task<IResult> ListAsync(HttpRequest request, Guid organisation, CancellationToken cancel)
+    {
+        var limit = QueryReader.Limit(request);
+        var filter = new InstanceFilter(
+            organisation, Status(request), QueryReader.Text(request, "label"), QueryReader.Text(request, "workflow"), Before(request), limit + 1);
+        var found = await list.PageAsync(filter, cancel);
+        var data = found.Take(limit).Select(Answers.Instance).ToList();
+        var more = found.Count > limit;
+        return Answers.Json(
+            new(data, more, more ? QueryReader.Cursor(data[^1].Id.ToString()) : null), ApiJson.Relaxed.InstancePage);
+    }
+
+    /// <summary>GET /instances/{id}/nodes</summary>
+    public async Task<IResult> NodesAsync(HttpRequest request, Guid organisation, CancellationToken cancel)
+    {
+        var id = QueryReader.Id(request);
+        var limit = QueryReader.Limit(request);
+        var from = QueryReader.AfterNumber(request) ?? 0;
+        await FindAsync(organisation, id, cancel);
+        var found = await instances.HistoryAsync(organisation, id, from, limit + 1, cancel);
+        var more = found.Count > limit;
+        return Answers.Json(
+            new([.. found.Take(limit).Select(Node)], more, more ? QueryReader.Cursor(found[limit].Execution.Ordinal.ToString(CultureInfo.InvariantCulture)) : null),
+            ApiJson.Relaxed.NodePage);
+    }
+
+    /// <summary>GET /instances/{id}/explain</summary>
+    public async Task<IResult> ExplainAsync(HttpRequest request, Guid organisation, CancellationToken cancel) =>
+        Draw(request, await explainer.ExplainAsync(organisation, QueryReader.Id(request), cancel) ?? throw Unknown());
+
+    /// <summary>POST /instances/{id}/cancel</summary>
+    public async Task<IResult> CancelAsync(HttpRequest request, Guid organisation, CancellationToken cancel)
+    {
+        var id = QueryReader.Id(request);
+        var reason = await ReasonAsync(request, cancel);
+        return await instances.CancelAsync(organisation, id, reason, cancel) switch
+        {
+            CancelAnswer.Accepted => new WithHeaders(
+                Answers.Json(Answers.Instance(await FindAsync(organisation, id, cancel)), ApiJson.Relaxed.InstanceResponse, StatusCodes.Status202Accepted),
+                ("Location", Answers.Links(id).Self)),
+            CancelAnswer.Ended => throw new ProblemException(StatusCodes.Status409Conflict, "Conflict", "The instance has ended; it cannot be cancelled any more."),
+            _ => throw Unknown(),
+        };
+    }
+
+    /// <summary>Draws a picture in the form that the caller accepts.</summary>
+    internal static IResult Draw(HttpRequest request, Explanation explanation)
+    {
+        var accepted = MediaTypeHeaderValue.TryParseList(request.Headers.Accept, out var list) ? list : [];
+        foreach (var type in accepted.OrderByDescending(type => type.Quality ?? 1))
+        {
+            switch (type.MediaType.Value)
+            {
+                case "text/plain":
+                    return Results.Text(ExplainText.Draw(explanation), "text/plain; charset=utf-8");
+                case "text/vnd.mermaid":
+                    return Results.Text(ExplainMermaid.Draw(explanation), "text/vnd.mermaid; charset=utf-8");
+                case "application/json":
+                    return Answers.Json(explanation, ApiJson.Relaxed.Explanation);
+            }
+        }
+
+        return Answers.Json(explanation, ApiJson.Relaxed.Explanation);
+    }
+
+    private async Task<InstanceView> FindAsync(Guid organisation, Guid id, CancellationToken cancel) =>
+        await instances.FindAsync(organisation, id, cancel) ?? throw Unknown();
+
+    private static ProblemException Unknown() => ProblemException.NotFound("There is no such instance.");
+
+    private static InstanceStatus? Status(HttpRequest request)
+    {
+        if (QueryReader.Text(request, "status") is not { } text)
+            return null;
+        return StatusNames.InstanceStatusOf(text)
+            ?? throw ProblemException.BadRequest($"\"status\" is one of {string.Join(", ", Enum.GetValues<InstanceStatus>().Select(StatusNames.Name))}.");
+    }
+
+    private static Guid? Before(HttpRequest request) => QueryReader.After(request) switch
+    {
+        null => null,
+        { } text when Guid.TryParse(text, out var id) => id,
+        _ => throw QueryReader.BadCursor(),
+    };
+
+    private static NodeResponse Node(ExecutionView view)
+    {
+        var execution = view.Execution;
+        return new(
+            execution.Key.Path, execution.Kind, execution.Key.Iteration, execution.Key.Attempt, execution.Status.Name(), execution.Result,
+            ErrorJson.Write(execution.Error), execution.StartedAt, execution.EndedAt, (execution.EndedAt - execution.StartedAt).TotalMilliseconds, view.Worker);
+    }
+
+    private static async Task<string?> ReasonAsync(HttpRequest request, CancellationToken cancel)
+    {
+        if (await BodyReader.OptionalJsonAsync(request, MaxCancelBytes, cancel) is not { } body)
+            return null;
+        var faults = new FaultList();
+        var reader = ObjectReader.Of(body, "", faults);
+        var reason = reader?.Text("reason", maxLength: 1000);
+        reader?.Finish();
+        return faults.Any ? throw new ProblemException(faults.All) : reason;
+    }
+}

@@ -1,0 +1,263 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using Npgsql;
+
+namespace Millrace.Server.LocalPostgres;
+
+/// <summary>
+/// A cluster in a folder: made on first use, started on a free loopback port, used again at the next start, stopped by
+/// the last process that uses it. Layout: <c>cluster/</c> (PostgreSQL's own), <c>password</c>, <c>postgres.log</c>,
+/// <c>lock</c>. A process that was killed leaves the server running or its pid file behind; both are found and put right.
+/// </summary>
+internal sealed class Cluster : ILocalServer
+{
+    private const string Role = "millrace";
+    private const string DatabaseName = "millrace";
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
+
+    private readonly PostgresPrograms programs;
+    private readonly string folder;
+    private readonly SystemUser? user;
+    private readonly IReadOnlyList<string> settings;
+    private NpgsqlConnectionStringBuilder connection = new();
+
+    private Cluster(PostgresPrograms programs, string folder, IReadOnlyList<string> settings) =>
+        (this.programs, this.folder, this.settings, user) = (programs, folder, settings, SystemUser.ForPostgres());
+
+    /// <inheritdoc/>
+    public string ConnectionString => connection.ConnectionString;
+
+    /// <inheritdoc/>
+    public string Description => $"PostgreSQL on port {connection.Port}, data in {folder}";
+
+    /// <summary>The server's log file.</summary>
+    public string LogFile => Path.Combine(folder, "postgres.log");
+
+    private string DataFolder => Path.Combine(folder, "cluster");
+
+    private string PidFile => Path.Combine(DataFolder, "postmaster.pid");
+
+    /// <summary>Makes the cluster if there is none, and starts it if it does not run.</summary>
+    /// <param name="programs">The installation to use.</param>
+    /// <param name="folder">Where it lives.</param>
+    /// <param name="settings">Further server settings, each <c>name=value</c>.</param>
+    /// <param name="cancel">Gives up.</param>
+    public static async Task<Cluster> StartAsync(PostgresPrograms programs, string folder, IReadOnlyList<string> settings, CancellationToken cancel)
+    {
+        var cluster = new Cluster(programs, Path.GetFullPath(folder), settings);
+        cluster.PrepareFolder();
+        using (await cluster.LockAsync(cancel))
+        {
+            if (!await cluster.IsRunningAsync(cancel))
+            {
+                if (!Directory.Exists(cluster.DataFolder))
+                    await cluster.CreateAsync(cancel);
+                cluster.RemoveStalePidFile();
+                await cluster.LaunchAsync(cancel);
+            }
+
+            await cluster.CreateDatabaseAsync(cancel);
+        }
+
+        return cluster;
+    }
+
+    /// <summary>Stops the server, unless somebody else is connected to it.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        using var limit = new CancellationTokenSource(StartLimit);
+        using (await LockAsync(limit.Token))
+        {
+            if (!await OthersAreConnectedAsync(limit.Token))
+                await PgCtlAsync(["-m", "fast", "-w", "stop"], limit.Token);
+        }
+    }
+
+    private void PrepareFolder()
+    {
+        try
+        {
+            Directory.CreateDirectory(folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new LocalPostgresException($"The data folder {folder} cannot be made: {e.Message} Set Millrace:DataDirectory to another one.");
+        }
+
+        user?.Own(folder);
+    }
+
+    // Two processes that start on one folder at a time would both make or launch it.
+    private async Task<FileStream> LockAsync(CancellationToken cancel)
+    {
+        var path = Path.Combine(folder, "lock");
+        while (true)
+        {
+            try
+            {
+                return new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            }
+            catch (IOException) when (File.Exists(path))
+            {
+                await Task.Delay(100, cancel);
+            }
+        }
+    }
+
+    private async Task CreateAsync(CancellationToken cancel)
+    {
+        // Made beside its place and moved there when it is whole, so that a death in the middle leaves nothing half-made.
+        var draft = DataFolder + ".new";
+        if (Directory.Exists(draft))
+            Directory.Delete(draft, recursive: true);
+        var passwordFile = WritePassword();
+        var result = await Shell.RunAsync(
+            programs.InitDb,
+            ["-D", draft, "-U", Role, "-E", "UTF8", "--locale=C", "--auth=scram-sha-256", $"--pwfile={passwordFile}"],
+            user,
+            folder,
+            cancel);
+        if (!result.Succeeded)
+            throw new LocalPostgresException($"initdb could not make a cluster in {folder}: {LastLine(result.Output)}");
+        Directory.Move(draft, DataFolder);
+    }
+
+    private string PasswordFile => Path.Combine(folder, "password");
+
+    private string WritePassword()
+    {
+        File.WriteAllText(PasswordFile, RandomNumberGenerator.GetHexString(32, lowercase: true));
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(PasswordFile, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        user?.Own(PasswordFile);
+        return PasswordFile;
+    }
+
+    private async Task LaunchAsync(CancellationToken cancel)
+    {
+        var port = FreePort();
+        var options = new[] { $"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200" }
+            .Concat(settings)
+            .Select(setting => $"-c {setting}");
+        var result = await PgCtlAsync(
+            ["-l", LogFile, "-w", "-t", $"{StartLimit.TotalSeconds}", "-o", string.Join(' ', options), "start"], cancel);
+        if (!result.Succeeded)
+            throw new LocalPostgresException($"PostgreSQL did not start: {LastLine(result.Output)} Its log is {LogFile}.");
+        connection = ConnectionTo(port);
+    }
+
+    private Task<ShellResult> PgCtlAsync(IEnumerable<string> arguments, CancellationToken cancel) =>
+        Shell.RunAsync(programs.PgCtl, ["-D", DataFolder, .. arguments], user, folder, cancel);
+
+    private NpgsqlConnectionStringBuilder ConnectionTo(int port) => new()
+    {
+        Host = "127.0.0.1",
+        Port = port,
+        Username = Role,
+        Password = File.ReadAllText(PasswordFile).Trim(),
+        Database = DatabaseName,
+    };
+
+    // A server that outlived its process is as good as a new one.
+    private async Task<bool> IsRunningAsync(CancellationToken cancel)
+    {
+        if (!File.Exists(PasswordFile) || PortOfPidFile() is not { } port)
+            return false;
+        connection = ConnectionTo(port);
+        try
+        {
+            await using var probe = new NpgsqlConnection(MaintenanceConnection);
+            await probe.OpenAsync(cancel);
+            await using var command = new NpgsqlCommand("SHOW data_directory", probe);
+            return Path.GetFullPath((string)(await command.ExecuteScalarAsync(cancel))!) == DataFolder;
+        }
+        catch (NpgsqlException)
+        {
+            return false;
+        }
+    }
+
+    // Lines of the pid file: process, data folder, start time, port, …
+    private int? PortOfPidFile()
+    {
+        try
+        {
+            var lines = File.ReadAllLines(PidFile);
+            return lines.Length > 3 && int.TryParse(lines[3], CultureInfo.InvariantCulture, out var port) ? port : null;
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
+    // PostgreSQL looks whether the process of its pid file lives, but not whether it is a PostgreSQL: after a restart of
+    // the machine or in a container the number may belong to anything.
+    private void RemoveStalePidFile()
+    {
+        if (!File.Exists(PidFile))
+            return;
+        if (!int.TryParse(File.ReadLines(PidFile).FirstOrDefault(), CultureInfo.InvariantCulture, out var pid) || !IsPostgres(pid))
+            File.Delete(PidFile);
+    }
+
+    private static bool IsPostgres(int pid)
+    {
+        try
+        {
+            using var process = Process.GetProcessById(pid);
+            return process.ProcessName.StartsWith("postgres", StringComparison.OrdinalIgnoreCase);
+        }
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException)
+        {
+            return false;
+        }
+    }
+
+    private string MaintenanceConnection => new NpgsqlConnectionStringBuilder(ConnectionString)
+    {
+        Database = "postgres",
+        Pooling = false,
+        ApplicationName = "millrace-local",
+        Timeout = 5,
+    }.ConnectionString;
+
+    private async Task CreateDatabaseAsync(CancellationToken cancel)
+    {
+        await using var maintenance = new NpgsqlConnection(MaintenanceConnection);
+        await maintenance.OpenAsync(cancel);
+        await using var command = new NpgsqlCommand($"SELECT EXISTS (SELECT FROM pg_database WHERE datname = '{DatabaseName}')", maintenance);
+        if (await command.ExecuteScalarAsync(cancel) is true)
+            return;
+        command.CommandText = $"CREATE DATABASE {DatabaseName}";
+        await command.ExecuteNonQueryAsync(cancel);
+    }
+
+    private async Task<bool> OthersAreConnectedAsync(CancellationToken cancel)
+    {
+        try
+        {
+            await using var maintenance = new NpgsqlConnection(MaintenanceConnection);
+            await maintenance.OpenAsync(cancel);
+            await using var command = new NpgsqlCommand(
+                "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid())", maintenance);
+            return await command.ExecuteScalarAsync(cancel) is true;
+        }
+        catch (NpgsqlException)
+        {
+            return false;
+        }
+    }
+
+    private static int FreePort()
+    {
+        using var probe = new TcpListener(IPAddress.Loopback, 0);
+        probe.Start();
+        return ((IPEndPoint)probe.LocalEndpoint).Port;
+    }
+
+    private static string LastLine(string output) => output.Split('\n', StringSplitOptions.RemoveEmptyEntries).LastOrDefault("no output").Trim();
+}
