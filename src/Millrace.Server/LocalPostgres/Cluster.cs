@@ -72,9 +72,12 @@ internal sealed class Cluster : ILocalServer
         using (await LockAsync(limit.Token))
         {
             if (!await OthersAreConnectedAsync(limit.Token))
-                await PgCtlAsync(["-m", "fast", "-w", "stop"], limit.Token);
+                await StopAsync(limit.Token);
         }
     }
+
+    /// <summary>Stops the server, whoever is connected.</summary>
+    public Task StopAsync(CancellationToken cancel) => PgCtlAsync(["-m", "fast", "-w", "stop"], cancel);
 
     private void PrepareFolder()
     {
@@ -141,7 +144,7 @@ internal sealed class Cluster : ILocalServer
         var port = FreePort();
         var options = new[] { $"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200" }
             .Concat(settings)
-            .Select(setting => $"-c {setting}");
+            .Select(setting => $"-c \"{setting}\"");
         var result = await PgCtlAsync(
             ["-l", LogFile, "-w", "-t", $"{StartLimit.TotalSeconds}", "-o", string.Join(' ', options), "start"], cancel);
         if (!result.Succeeded)

@@ -25,7 +25,7 @@ public sealed class InstanceList(Database database)
         await using var command = database.Source.CreateCommand(Sql(filter));
         command.Parameters.Add(Columns.Value(filter.Organisation));
         command.Parameters.Add(Columns.Value(filter.Limit));
-        command.Parameters.Add(Columns.Value((short)(database.Buckets - 1)));
+        command.Parameters.Add(Columns.Value(database.Buckets - 1));
         command.Parameters.Add(Columns.Value(filter.Before ?? Guid.AllBitsSet));
         if (filter.Status is { } status)
             command.Parameters.Add(Columns.Value((short)status));
@@ -68,7 +68,7 @@ public sealed class InstanceList(Database database)
                    coalesce(outcome.started_at, work.started_at), outcome.ended_at, work.waiting_on
             FROM (
                 SELECT newest.*
-                FROM generate_series(0::smallint, $3) AS place (bucket)
+                FROM generate_series(0, $3) AS place (bucket)
                 CROSS JOIN LATERAL (
                     SELECT instance.*
                     FROM {from}
