@@ -31,4 +31,7 @@ internal static partial class Log
 
     [LoggerMessage(9, LogLevel.Warning, "Instance {Instance} was failed: {Claims} workers in a row took it and were not heard of again")]
     public static partial void Poisoned(this ILogger log, Guid instance, int claims);
+
+    [LoggerMessage(10, LogLevel.Error, "Node {Path} of instance {Instance} could not be executed")]
+    public static partial void NodeBroke(this ILogger log, Guid instance, string path, Exception exception);
 }

@@ -15,6 +15,13 @@ namespace Millrace.Nodes;
 /// <summary>Sends the request of an HTTP node and turns the response into its envelope.</summary>
 internal sealed class HttpExecutor : IDisposable
 {
+    // .NET keeps these with the content, and refuses them elsewhere.
+    private static readonly HashSet<string> ContentHeaders = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "Allow", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Location", "Content-MD5", "Content-Range", "Content-Type",
+        "Expires", "Last-Modified",
+    };
+
     private readonly HttpOptions settings;
     private readonly int maxBytes;
     private readonly HostGates gates;
@@ -121,11 +128,16 @@ internal sealed class HttpExecutor : IDisposable
     {
         // A template may have brought in what the definition could not contain.
         var clean = value.ReplaceLineEndings(" ");
-        request.Headers.Remove(name);
-        if (request.Headers.TryAddWithoutValidation(name, clean) || request.Content is null)
-            return;
-        request.Content.Headers.Remove(name);
-        request.Content.Headers.TryAddWithoutValidation(name, clean);
+        if (!ContentHeaders.Contains(name))
+        {
+            request.Headers.Remove(name);
+            request.Headers.TryAddWithoutValidation(name, clean);
+        }
+        else if (request.Content is { } content)
+        {
+            content.Headers.Remove(name);
+            content.Headers.TryAddWithoutValidation(name, clean);
+        }
     }
 
     /// <summary>

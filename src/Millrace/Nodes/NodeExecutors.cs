@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Millrace.Execution;
 using Millrace.Values;
 
@@ -12,13 +13,25 @@ internal readonly record struct NodeEnd(Json? Result, NodeFailure? Failure)
 }
 
 /// <summary>Executes the nodes that do I/O.</summary>
-internal sealed class NodeExecutors(SqlExecutor sql, HttpExecutor http)
+internal sealed class NodeExecutors(SqlExecutor sql, HttpExecutor http, ILogger<NodeExecutors> log)
 {
-    /// <summary>Executes one node to its end. Only a cancelled token and errors of our own come out as exceptions.</summary>
-    public Task<NodeEnd> ExecuteAsync(Guid instance, Execute command, CancellationToken cancel) => command switch
+    /// <summary>Executes one node to its end. Only a cancelled token comes out as an exception.</summary>
+    public async Task<NodeEnd> ExecuteAsync(Guid instance, Execute command, CancellationToken cancel)
     {
-        ExecuteSql statement => sql.ExecuteAsync(statement, cancel),
-        ExecuteHttp request => http.ExecuteAsync(instance, request, cancel),
-        _ => throw new InvalidOperationException($"Nothing executes {command.GetType().Name}."),
-    };
+        try
+        {
+            return command switch
+            {
+                ExecuteSql statement => await sql.ExecuteAsync(statement, cancel),
+                ExecuteHttp request => await http.ExecuteAsync(instance, request, cancel),
+                _ => throw new InvalidOperationException($"Nothing executes {command.GetType().Name}."),
+            };
+        }
+        catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested)
+        {
+            // An error of our own must not leave the instance hanging; its author sees that it is ours, the log says what it is.
+            log.NodeBroke(instance, command.Key.Path, e);
+            return new NodeFailure("the node could not be executed because of an internal error; the server's log has the cause", "internal", Retryable: false);
+        }
+    }
 }

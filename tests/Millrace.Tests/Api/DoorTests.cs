@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using Millrace.Tests.Support;
 
@@ -128,12 +129,28 @@ public sealed class DoorTests(ServerFixture fixture) : IClassFixture<ServerFixtu
     [Fact]
     public async Task A_body_without_a_length_is_cut_off_too()
     {
-        using var content = new StreamContent(new EndlessStream());
-        content.Headers.ContentType = new("application/json");
-        using var request = new HttpRequestMessage(HttpMethod.Post, "instances") { Content = content };
-        request.Headers.TransferEncodingChunked = true;
-        using var response = await server.Client.SendAsync(request);
-        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, response.StatusCode);
+        // By hand, since a client that is still sending may miss the answer.
+        var address = new Uri(server.Address);
+        using var connection = new TcpClient(address.Host, address.Port);
+        await using var stream = connection.GetStream();
+        await stream.WriteAsync(Encoding.ASCII.GetBytes(
+            $"POST /api/v1/workflows/validate HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.Key}\r\n"
+            + "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"));
+        var status = new StreamReader(stream).ReadLineAsync();
+        var chunk = Encoding.ASCII.GetBytes($"10000\r\n{new string(' ', 0x10000)}\r\n");
+        for (var sent = 0; sent < 1000 && !status.IsCompleted; sent++)
+        {
+            try
+            {
+                await stream.WriteAsync(chunk);
+            }
+            catch (IOException)
+            {
+                break;
+            }
+        }
+
+        Assert.StartsWith("HTTP/1.1 413", await status, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -165,14 +182,13 @@ public sealed class DoorTests(ServerFixture fixture) : IClassFixture<ServerFixtu
     }
 
     [Theory]
-    [InlineData("")]
-    [InlineData("ü")]
-    public async Task A_wrong_idempotency_key_is_refused(string key)
+    [InlineData(0)]
+    [InlineData(256)]
+    public async Task A_wrong_idempotency_key_is_refused(int length)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "instances") { Content = new StringContent("{}", Encoding.UTF8, "application/json") };
-        request.Headers.TryAddWithoutValidation("Idempotency-Key", Encoding.Latin1.GetString(Encoding.UTF8.GetBytes(key)));
-        using var response = await server.Client.SendAsync(request);
-        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        var answer = await server.PostAsync("instances", "{}", ("Idempotency-Key", new string('k', length)));
+        Assert.Equal(HttpStatusCode.BadRequest, answer.Status);
+        Assert.Contains("Idempotency-Key", answer.Text, StringComparison.Ordinal);
     }
 
     /// <summary>10,000 documents, made from right ones by random changes: each is answered, none with a 500.</summary>
@@ -198,34 +214,5 @@ public sealed class DoorTests(ServerFixture fixture) : IClassFixture<ServerFixtu
             var started = await server.PostAsync("instances", $$"""{"definition":{{start.Definition}},"input":{{start.Input}}}""");
             Assert.True((int)started.Status is 202 or 400 or 413 or 422, $"seed {seed}: {(int)started.Status} for {start}");
         }
-    }
-
-    private sealed class EndlessStream : Stream
-    {
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
-        public override int Read(byte[] buffer, int offset, int count)
-        {
-            buffer.AsSpan(offset, count).Fill((byte)' ');
-            return count;
-        }
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 }

@@ -1,0 +1,174 @@
+using System.Text.Json;
+using Millrace.Tests.Support;
+
+namespace Millrace.Tests.Nodes;
+
+public sealed class SqlNodeTests(ServerFixture fixture) : IClassFixture<ServerFixture>
+{
+    private readonly TestServer server = fixture.Server;
+
+    [Theory]
+    [InlineData("1", "1")]
+    [InlineData("-9223372036854775808", "-9223372036854775808")]
+    [InlineData("1.50::numeric", "1.50")]
+    [InlineData("1e300::float8", "1e+300")]
+    [InlineData("'NaN'::float8", "\"NaN\"")]
+    [InlineData("'-Infinity'::numeric", "\"-Infinity\"")]
+    [InlineData("true", "true")]
+    [InlineData("null::int", "null")]
+    [InlineData("'it''s \"q\" ü 😀'", "\"it's \\\"q\\\" ü \\uD83D\\uDE00\"")]
+    [InlineData("'{\"b\":1, \"a\":[2]}'::json", "{\"b\":1, \"a\":[2]}")]
+    [InlineData("'{\"b\":1}'::jsonb", "{\"b\": 1}")]
+    [InlineData("timestamptz '2026-11-21 07:59:02.93+02'", "\"2026-11-21T05:59:02.93+00:00\"")]
+    [InlineData("timestamp '2026-11-21 07:59:02'", "\"2026-11-21T07:59:02\"")]
+    [InlineData("timestamptz 'infinity'", "\"infinity\"")]
+    [InlineData("date '2026-11-21'", "\"2026-11-21\"")]
+    [InlineData("uuid '01900000-0000-7000-8000-000000000001'", "\"01900000-0000-7000-8000-000000000001\"")]
+    [InlineData("'\\x0102'::bytea", "\"\\\\x0102\"")]
+    [InlineData("array[1,null,3]", "[1,null,3]")]
+    [InlineData("array[['a','b,c'],['\"','null']]", "[[\"a\",\"b,c\"],[\"\\\"\",\"null\"]]")]
+    [InlineData("'{}'::int[]", "[]")]
+    [InlineData("'[0:1]={7,8}'::int[]", "[7,8]")]
+    [InlineData("array['{\"a\":1}'::jsonb]", "[{\"a\": 1}]")]
+    [InlineData("point(1,2)", "\"(1,2)\"")]
+    [InlineData("row(1,'a')", "\"(1,a)\"")]
+    [InlineData("int4range(1,5)", "\"[1,5)\"")]
+    public async Task Values_come_as_the_json_they_are(string expression, string json)
+    {
+        var instance = await server.RunNodesAsync($$"""{"sql":{{JsonSerializer.Serialize($"select {expression} as v")}}}""");
+        Assert.Equal($$"""{"rows":[{"v":{{json}}}],"row_count":1}""", instance.GetProperty("result").GetRawText());
+    }
+
+    [Theory]
+    [InlineData("create table if not exists shapes (a int)", """{"rows":[],"row_count":0}""")]
+    [InlineData("select 1 as a, 2 as a, 3 as a", """{"rows":[{"a":1,"a_2":2,"a_3":3}],"row_count":1}""")]
+    [InlineData("select from generate_series(1,2)", """{"rows":[{},{}],"row_count":2}""")]
+    [InlineData("select 1 where false", """{"rows":[],"row_count":0}""")]
+    public async Task Every_statement_has_rows_and_a_count(string sql, string result) =>
+        Assert.Equal(result, (await server.RunNodesAsync($$"""{"sql":"{{sql}}"}""")).GetProperty("result").GetRawText());
+
+    [Fact]
+    public async Task Writes_count_their_rows()
+    {
+        var instance = await server.RunNodesAsync("""
+            {"sql":"create table counted (a int)"},
+            {"sql":"insert into counted select generate_series(1,3)","as":"i"},
+            {"sql":"update counted set a = a + 1 where a > 1 returning a","as":"u"},
+            {"return":["{{ i.row_count }}","{{ u.row_count }}","{{ u.rows }}"]}
+            """);
+        Assert.Equal("""[3,2,[{"a":3},{"a":4}]]""", instance.GetProperty("result").GetRawText());
+    }
+
+    [Fact]
+    public async Task Templates_keep_their_types()
+    {
+        var instance = await server.RunNodesAsync(
+            """
+            {"sql":"create table typed (i int primary key, b bigint, n numeric, t text, f boolean, j jsonb, u uuid, ts timestamptz, d date)"},
+            {"sql":"insert into typed values ({{ input.i }}, {{ input.b }}, {{ input.n }}, {{ input.t }}, {{ input.f }}, {{ input.j }}, {{ input.u }}, {{ input.ts }}, {{ input.no? }})"},
+            {"sql":"select * from typed where i = {{ input.i }} and t = {{ input.t }} and u = {{ input.u }} limit {{ input.one }}","as":"r"},
+            {"sql":"select x.a from jsonb_to_recordset({{ input.list }}) as x(a int) order by 1 desc","as":"s"},
+            {"return":{"r":"{{ r.rows[0] }}","s":"{{ s.rows }}"}}
+            """,
+            """{"i":7,"b":5000000000,"n":12345678901234567890.5,"t":"x'; drop table typed; --","f":true,"j":{"k":[1]},"u":"01900000-0000-7000-8000-000000000001","ts":"2026-01-01T00:00:00Z","one":1,"list":[{"a":1},{"a":2}]}""");
+        Assert.Equal(
+            """{"r":{"i":7,"b":5000000000,"n":12345678901234567890.5,"t":"x'; drop table typed; --","f":true,"j":{"k": [1]},"u":"01900000-0000-7000-8000-000000000001","ts":"2026-01-01T00:00:00+00:00","d":null},"s":[{"a":2},{"a":1}]}""",
+            instance.GetProperty("result").GetRawText());
+    }
+
+    /// <summary>What the server logs as the statement is what the author wrote; the values come apart from it.</summary>
+    [Fact]
+    public async Task No_value_reaches_the_server_as_text_of_a_statement()
+    {
+        string[] hostile = ["'; drop table victims; --", "$1", "\\'; select 1; --", "{{ input }}", "$$ || $$", "0 or 1=1", "\u2019; delete", "\"; --", "%s", "/*"];
+        await TestCluster.ExecuteAsync(fixture.ConnectionString, "create table if not exists victims (a text); do $$ begin execute format('alter database %I set log_statement = ''all''', current_database()); end $$");
+        await using var logged = await TestServer.StartAsync(fixture.ConnectionString);
+        var marker = $"marker_{Guid.NewGuid():N}";
+        foreach (var value in hostile)
+        {
+            var instance = await logged.RunNodesAsync(
+                $$$"""{"sql":"select {{ input.v }}::text as {{{marker}}}, {{ input.v }} || '' as b"},{"sql":"insert into victims values ({{ input.v }}) returning a"}""",
+                JsonSerializer.Serialize(new { v = value }));
+            Assert.Equal(value, instance.GetProperty("result").GetProperty("rows")[0].GetProperty("a").GetString());
+        }
+
+        var log = await File.ReadAllTextAsync((await TestCluster.GetAsync()).LogFile);
+        var statements = log.Split('\n').Where(line => line.Contains(marker, StringComparison.Ordinal) && line.Contains("execute", StringComparison.Ordinal)).ToList();
+        Assert.Equal(hostile.Length, statements.Count);
+        Assert.All(statements, statement => Assert.EndsWith($": select  $1 ::text as {marker},  $2  || '' as b", statement, StringComparison.Ordinal));
+        Assert.Equal(hostile.Length, await TestCluster.ScalarAsync<long>(fixture.ConnectionString, "select count(*) from victims"));
+    }
+
+    [Theory]
+    [InlineData("select 1; select 2", "42601")]
+    [InlineData("selec 1", "42601")]
+    [InlineData("select * from nowhere", "42P01")]
+    [InlineData("select 1/0", "22012")]
+    public async Task A_failing_statement_fails_the_instance_with_its_sqlstate(string sql, string code)
+    {
+        var error = (await server.RunNodesAsync($$"""{"sql":"{{sql}}"}""")).GetProperty("error");
+        Assert.Equal((code, "/do/0", "sql"), (error.GetProperty("code").GetString(), error.GetProperty("path").GetString(), error.GetProperty("kind").GetString()));
+    }
+
+    [Fact]
+    public async Task A_read_only_node_cannot_write()
+    {
+        var error = (await server.RunNodesAsync("""{"sql":{"query":"create table never (a int)","readOnly":true}}""")).GetProperty("error");
+        Assert.Equal("25006", error.GetProperty("code").GetString());
+        var instance = await server.RunNodesAsync("""{"sql":{"query":"select 1 as a","readOnly":true}},{"sql":"create table after_read_only (a int)"}""");
+        Assert.Equal("completed", instance.GetProperty("status").GetString());
+    }
+
+    [Fact]
+    public async Task A_node_that_times_out_is_cancelled_on_the_server()
+    {
+        var error = (await server.RunNodesAsync("""{"sql":"select pg_sleep(611)","timeout":"200ms"}""")).GetProperty("error");
+        Assert.Equal("timeout", error.GetProperty("code").GetString());
+        Assert.Equal(0, await TestCluster.ScalarAsync<long>(
+            fixture.ConnectionString, "select count(*) from pg_stat_activity where query = 'select pg_sleep(611)' and state = 'active'"));
+    }
+
+    [Fact]
+    public async Task Statements_that_cannot_run_in_a_transaction_run()
+    {
+        var instance = await server.RunNodesAsync("""{"sql":"create table swept (a int)"},{"sql":"vacuum swept"},{"sql":{"query":"vacuum swept","timeout":"1h"}}""");
+        Assert.Equal("completed", instance.GetProperty("status").GetString());
+    }
+
+    [Fact]
+    public async Task A_result_over_the_cap_fails_that_node_alone()
+    {
+        var error = (await server.RunNodesAsync("""{"sql":"select repeat('x', 1000) from generate_series(1, 2000)"}""")).GetProperty("error");
+        Assert.Equal("result_too_large", error.GetProperty("code").GetString());
+        Assert.Equal("completed", (await server.RunNodesAsync("""{"sql":"select 1"}""")).GetProperty("status").GetString());
+    }
+
+    [Fact]
+    public async Task What_a_statement_leaves_in_its_session_is_gone_for_the_next()
+    {
+        await server.RunNodesAsync("""{"sql":"set timezone = 'Asia/Tokyo'"},{"sql":"set default_transaction_read_only = on"}""");
+        for (var i = 0; i < 20; i++)
+        {
+            var instance = await server.RunNodesAsync("""{"sql":"select current_setting('timezone') as z, current_setting('default_transaction_read_only') as r"}""");
+            Assert.Equal("""[{"z":"UTC","r":"off"}]""", instance.GetProperty("result").GetProperty("rows").GetRawText());
+        }
+    }
+
+    [Fact]
+    public async Task An_unknown_connection_is_named_with_the_known_ones()
+    {
+        var error = (await server.RunNodesAsync("""{"sql":{"query":"select 1","connection":"warehouse"}}""")).GetProperty("error").GetProperty("message").GetString()!;
+        Assert.Contains("\"warehouse\"", error, StringComparison.Ordinal);
+        Assert.Contains("default", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_named_connection_leads_to_its_own_database()
+    {
+        var elsewhere = await TestCluster.CreateDatabaseAsync();
+        await using var two = await TestServer.StartAsync(fixture.ConnectionString, ("Connections:elsewhere", elsewhere));
+        var instance = await two.RunNodesAsync("""{"sql":{"query":"select current_database() as d","connection":"elsewhere"},"as":"a"},{"sql":"select current_database() as d","as":"b"},{"return":["{{ a.d }}","{{ b.d }}"]}""");
+        var names = instance.GetProperty("result").EnumerateArray().Select(name => name.GetString()).ToList();
+        Assert.Equal(2, names.Distinct().Count());
+    }
+}

@@ -1,0 +1,101 @@
+using Millrace.Store;
+using Npgsql;
+
+namespace Millrace.Tests.Store;
+
+public sealed class BatcherTests
+{
+    private static readonly BatcherSettings Small = new(MaxItems: 10, Capacity: 100, Flushers: 1);
+
+    [Fact]
+    public async Task Items_that_come_while_a_batch_is_under_way_go_together()
+    {
+        var sizes = new List<int>();
+        var gate = new TaskCompletionSource();
+        await using var batcher = new Batcher<int, int>(Small, _ => 1, async items =>
+        {
+            lock (sizes)
+                sizes.Add(items.Count);
+            await gate.Task;
+            return [.. items.Select(item => item * 2)];
+        });
+
+        var first = batcher.AddAsync(1);
+        await WaitForAsync(() => sizes.Count == 1);
+        var rest = Enumerable.Range(2, 14).Select(batcher.AddAsync).ToList();
+        gate.SetResult();
+
+        Assert.Equal(2, await first);
+        Assert.Equal(Enumerable.Range(2, 14).Select(item => item * 2), await Task.WhenAll(rest));
+        Assert.Equal([1, 10, 4], sizes);
+    }
+
+    [Fact]
+    public async Task A_bad_item_harms_only_itself()
+    {
+        var gate = new TaskCompletionSource();
+        await using var batcher = new Batcher<int, int>(Small, _ => 1, async items =>
+        {
+            await gate.Task;
+            if (items.Contains(3))
+                throw new PostgresException("bad", "ERROR", "ERROR", PostgresErrorCodes.InvalidTextRepresentation);
+            return [.. items];
+        });
+
+        var all = Enumerable.Range(0, 6).Select(batcher.AddAsync).ToList();
+        gate.SetResult();
+
+        for (var i = 0; i < 6; i++)
+        {
+            if (i == 3)
+                await Assert.ThrowsAsync<PostgresException>(() => all[3]);
+            else
+                Assert.Equal(i, await all[i]);
+        }
+    }
+
+    [Fact]
+    public async Task A_server_that_is_away_fails_a_batch_once()
+    {
+        var calls = 0;
+        var gate = new TaskCompletionSource();
+        await using var batcher = new Batcher<int, int>(Small, _ => 1, async _ =>
+        {
+            await gate.Task;
+            Interlocked.Increment(ref calls);
+            throw new NpgsqlException("away", new IOException());
+        });
+        var first = batcher.AddAsync(0);
+        var rest = Enumerable.Range(0, 8).Select(batcher.AddAsync).ToList();
+        gate.SetResult();
+        await Assert.ThrowsAsync<NpgsqlException>(() => first);
+        foreach (var task in rest)
+            await Assert.ThrowsAsync<NpgsqlException>(() => task);
+        Assert.InRange(calls, 1, 2);
+    }
+
+    [Fact]
+    public async Task More_than_it_holds_is_refused_at_once_and_what_it_holds_is_not_lost()
+    {
+        var gate = new TaskCompletionSource();
+        await using var batcher = new Batcher<int, int>(Small with { CapacityBytes = 1000 }, size => size, async items =>
+        {
+            await gate.Task;
+            return [.. items];
+        });
+
+        var held = batcher.AddAsync(900);
+        await Assert.ThrowsAsync<StoreBusyException>(() => batcher.AddAsync(101));
+        var small = batcher.AddAsync(100);
+        gate.SetResult();
+        var done = await Task.WhenAll(held, small);
+        Assert.Equal([900, 100], done);
+        Assert.Equal(1000, await batcher.AddAsync(1000));
+    }
+
+    private static async Task WaitForAsync(Func<bool> holds)
+    {
+        while (!holds())
+            await Task.Yield();
+    }
+}

@@ -1,0 +1,133 @@
+using Millrace.Execution;
+using Millrace.Store;
+using Millrace.Tests.Support;
+using Millrace.Values;
+
+namespace Millrace.Tests.Store;
+
+/// <summary>A lease is what entitles a worker to write; these tests take the part of two workers.</summary>
+public sealed class FencingTests : IAsyncLifetime
+{
+    private string connection = "";
+    private TestServer server = null!;
+    private ClaimStore claims = null!;
+    private CheckpointStore checkpoints = null!;
+
+    public async Task InitializeAsync()
+    {
+        connection = await TestCluster.CreateDatabaseAsync();
+        server = await TestServer.StartAsync(connection, ("Pump:Enabled", "false"));
+        claims = server.Service<ClaimStore>();
+        checkpoints = server.Service<CheckpointStore>();
+    }
+
+    public async Task DisposeAsync()
+    {
+        await server.DisposeAsync();
+        await TestCluster.DropDatabaseAsync(connection);
+    }
+
+    [Fact]
+    public async Task A_leased_instance_is_claimed_by_nobody_else_until_its_lease_runs_out()
+    {
+        await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
+        var first = Assert.Single(await ClaimAsync(TimeSpan.FromMilliseconds(300)));
+        Assert.Empty(await ClaimAsync(TimeSpan.FromMinutes(1)));
+
+        ClaimedInstance? second = null;
+        await TestServer.EventuallyAsync(async () => (second = (await ClaimAsync(TimeSpan.FromMinutes(1))).SingleOrDefault()) is not null, "the lease runs out");
+        Assert.Equal((first.Id, 2), (second!.Id, second.Claims));
+        Assert.NotEqual(first.LeaseToken, second.LeaseToken);
+        Assert.Equal(first.StartedAt, second.StartedAt);
+    }
+
+    [Fact]
+    public async Task A_stale_workers_checkpoint_changes_nothing_and_tells_it_so()
+    {
+        await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
+        var stale = Assert.Single(await ClaimAsync(TimeSpan.Zero));
+        var current = Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1)));
+        var outcome = new Outcome(InstanceStatus.Completed, Json.FromText("\"stale\""), null);
+
+        Assert.False((await checkpoints.StoreAsync(new ProgressCheckpoint(stale.Id, stale.LeaseToken, [Execution("/do/0")]))).Held);
+        Assert.False((await checkpoints.StoreAsync(new ParkCheckpoint(stale.Id, stale.LeaseToken, [], null, Json.Null, Json.Null))).Held);
+        Assert.False((await checkpoints.StoreAsync(new FinishCheckpoint(stale.Id, stale.LeaseToken, [Execution("/do/0")], outcome))).Held);
+        Assert.Empty(await RenewAsync(stale));
+        Assert.Equal(0, await TestCluster.ScalarAsync<long>(connection, "select count(*) from millrace.node_execution"));
+
+        Assert.Single(await RenewAsync(current));
+        Assert.True((await checkpoints.StoreAsync(new FinishCheckpoint(current.Id, current.LeaseToken, [Execution("/do/0")], outcome with { Result = Json.FromText("1") }))).Held);
+        Assert.Equal("1", (await server.InstanceAsync(current.Id.ToString())).GetProperty("result").GetRawText());
+    }
+
+    [Fact]
+    public async Task A_checkpoint_that_is_stored_twice_counts_once()
+    {
+        await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
+        var claim = Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1)));
+        for (var i = 0; i < 2; i++)
+            Assert.True((await checkpoints.StoreAsync(new ProgressCheckpoint(claim.Id, claim.LeaseToken, [Execution("/do/0")]))).Held);
+        Assert.Equal(1, await TestCluster.ScalarAsync<long>(connection, "select count(*) from millrace.node_execution"));
+    }
+
+    [Fact]
+    public async Task A_request_to_cancel_comes_back_with_checkpoints_and_renewals_and_keeps_a_park_awake()
+    {
+        var id = await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
+        var claim = Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1)));
+        Assert.Equal(System.Net.HttpStatusCode.Accepted, (await server.PostAsync($"instances/{id}/cancel", """{"reason":"r"}""")).Status);
+
+        Assert.Equal((true, "r"), Assert.Single(await RenewAsync(claim)) is var renewed ? (renewed.CancelRequested, renewed.CancelReason) : default);
+        var progress = await checkpoints.StoreAsync(new ProgressCheckpoint(claim.Id, claim.LeaseToken, [Execution("/do/0")]));
+        Assert.Equal((true, "r"), (progress.CancelRequested, progress.CancelReason));
+        var parked = await checkpoints.StoreAsync(new ParkCheckpoint(
+            claim.Id, claim.LeaseToken, [], DateTimeOffset.UtcNow.AddHours(1), StateJson.Write(InstanceState.Initial), Json.FromText("[]")));
+        Assert.Equal((true, true), (parked.Held, parked.Ready));
+        Assert.True(Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1))).CancelRequested);
+    }
+
+    [Fact]
+    public async Task A_release_makes_an_instance_ready_and_does_not_count()
+    {
+        await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
+        var claim = Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1)));
+        await claims.ReleaseAsync(InstanceId.BucketOf(claim.Id), [(claim.Id, claim.LeaseToken)], CancellationToken.None);
+        Assert.Equal(1, Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1))).Claims);
+    }
+
+    [Fact]
+    public async Task Two_claimers_never_get_the_same_instance()
+    {
+        var items = string.Join(',', Enumerable.Repeat("""{"definition":{"do":[{"set":{"a":1}}]}}""", 500));
+        await server.PostAsync("instances/batch", $"[{items}]");
+        var claimed = new List<ClaimedInstance>();
+        async Task DrainAsync()
+        {
+            for (var empty = 0; empty < 2;)
+            {
+                var batch = await ClaimAsync(TimeSpan.FromMinutes(1), limit: 7);
+                empty = batch.Count == 0 ? empty + 1 : 0;
+                lock (claimed)
+                    claimed.AddRange(batch);
+            }
+        }
+
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => DrainAsync()));
+        Assert.Equal(500, claimed.Count);
+        Assert.Equal(500, claimed.Select(claim => claim.Id).Distinct().Count());
+    }
+
+    private async Task<List<ClaimedInstance>> ClaimAsync(TimeSpan lease, int limit = 10)
+    {
+        var claimed = new List<ClaimedInstance>();
+        for (short bucket = 0; bucket < server.Service<Database>().Buckets; bucket++)
+            claimed.AddRange(await claims.ClaimAsync(bucket, limit, lease, "test", CancellationToken.None));
+        return claimed;
+    }
+
+    private Task<IReadOnlyList<(Guid Id, bool CancelRequested, string? CancelReason)>> RenewAsync(ClaimedInstance claim) =>
+        claims.RenewAsync(InstanceId.BucketOf(claim.Id), [(claim.Id, claim.LeaseToken)], TimeSpan.FromMinutes(1), CancellationToken.None);
+
+    private static NodeExecution Execution(string path) =>
+        new(0, new(path, 0, 1), "set", NodeStatus.Completed, Json.FromText("1"), null, DateTimeOffset.UtcNow, DateTimeOffset.UtcNow);
+}

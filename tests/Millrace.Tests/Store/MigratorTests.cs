@@ -1,0 +1,107 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Millrace.Store;
+using Millrace.Tests.Support;
+using Npgsql;
+
+namespace Millrace.Tests.Store;
+
+public sealed class MigratorTests : IAsyncLifetime
+{
+    private string connection = "";
+    private NpgsqlDataSource source = null!;
+
+    public async Task InitializeAsync()
+    {
+        connection = await TestCluster.CreateDatabaseAsync();
+        source = NpgsqlDataSource.Create(connection);
+    }
+
+    public async Task DisposeAsync()
+    {
+        await source.DisposeAsync();
+        await TestCluster.DropDatabaseAsync(connection);
+    }
+
+    [Fact]
+    public async Task Many_processes_that_start_together_migrate_once()
+    {
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => ApplyAsync(Migration.Embedded)));
+        Assert.Equal(Migration.Embedded.Count, await TestCluster.ScalarAsync<long>(connection, "select count(*) from millrace.migration"));
+    }
+
+    [Fact]
+    public async Task New_scripts_run_and_old_ones_do_not()
+    {
+        await ApplyAsync(Migration.Embedded);
+        await ApplyAsync([.. Migration.Embedded, More("CREATE TABLE millrace.extra (a integer);")]);
+        await ApplyAsync([.. Migration.Embedded, More("CREATE TABLE millrace.extra (a integer);")]);
+        Assert.Equal(0, await TestCluster.ScalarAsync<long>(connection, "select count(*) from millrace.extra"));
+    }
+
+    [Fact]
+    public async Task A_script_that_fails_leaves_nothing()
+    {
+        await ApplyAsync(Migration.Embedded);
+        await Assert.ThrowsAsync<PostgresException>(() => ApplyAsync([.. Migration.Embedded, More("CREATE TABLE millrace.extra (a integer);\nSELECT 1/0;")]));
+        Assert.True(await TestCluster.ScalarAsync<bool>(connection, "select to_regclass('millrace.extra') is null"));
+    }
+
+    [Fact]
+    public async Task A_changed_script_stops_with_its_name()
+    {
+        await ApplyAsync(Migration.Embedded);
+        var changed = Migration.Embedded[0] with { Sql = Migration.Embedded[0].Sql + "\n-- changed" };
+        var error = await Assert.ThrowsAsync<SchemaException>(() => ApplyAsync([new(changed.Number, changed.Name, changed.Sql), .. Migration.Embedded.Skip(1)]));
+        Assert.Contains(changed.Name, error.Message, StringComparison.Ordinal);
+        Assert.Contains("never changes", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_missing_script_stops()
+    {
+        await ApplyAsync([.. Migration.Embedded, More("SELECT 1;")]);
+        var newer = await Assert.ThrowsAsync<SchemaException>(() => ApplyAsync(Migration.Embedded));
+        Assert.Contains("newer Millrace", newer.Message, StringComparison.Ordinal);
+
+        var gap = new Migration(Migration.Embedded.Count + 2, "0099_gap.sql", "SELECT 1;");
+        var missing = await Assert.ThrowsAsync<SchemaException>(() => ApplyAsync([.. Migration.Embedded, gap]));
+        Assert.Contains("is missing", missing.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Line_ends_do_not_change_a_script()
+    {
+        await ApplyAsync(Migration.Embedded);
+        await ApplyAsync([.. Migration.Embedded.Select(migration => new Migration(migration.Number, migration.Name, migration.Sql.ReplaceLineEndings("\r\n")))]);
+    }
+
+    [Fact]
+    public async Task Buckets_grow_and_never_shrink()
+    {
+        await ApplyAsync(Migration.Embedded, buckets: 4);
+        await ApplyAsync(Migration.Embedded, buckets: 8);
+        var error = await Assert.ThrowsAsync<SchemaException>(() => ApplyAsync(Migration.Embedded, buckets: 4));
+        Assert.Contains("Millrace:Store:Buckets", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Every_table_is_led_by_its_bucket_and_names_its_organisation()
+    {
+        await ApplyAsync(Migration.Embedded);
+        var strays = await TestCluster.ScalarAsync<string>(connection, """
+            SELECT coalesce(string_agg(relname, ', '), '')
+            FROM pg_class
+            WHERE relnamespace = 'millrace'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+              AND relname NOT IN ('migration', 'bucket_count')
+              AND NOT (EXISTS (SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = 'bucket' AND attnum = 1)
+                       AND EXISTS (SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = 'organisation_id')
+                       AND (SELECT indkey[0] = 1 FROM pg_index WHERE indrelid = pg_class.oid AND indisprimary))
+            """);
+        Assert.Equal("", strays);
+    }
+
+    private static Migration More(string sql) => new(Migration.Embedded.Count + 1, "9999_more.sql", sql);
+
+    private Task ApplyAsync(IReadOnlyList<Migration> migrations, int buckets = 8) =>
+        new Migrator(source, migrations, NullLogger<Migrator>.Instance).ApplyAsync(buckets, CancellationToken.None);
+}
