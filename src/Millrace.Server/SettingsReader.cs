@@ -1,4 +1,5 @@
 using Millrace.Configuration;
+using Millrace.Store;
 
 namespace Millrace.Server;
 
@@ -9,7 +10,10 @@ internal static class SettingsReader
     {
         var settings = Bind(configuration);
         var result = new MillraceOptionsValidator().Validate(null, settings);
-        return result.Failed ? throw new SettingException("Millrace", $"has wrong settings: {string.Join(" ", result.Failures)}") : settings;
+        if (result.Failed)
+            throw new SettingException("Millrace", $"has wrong settings: {string.Join(" ", result.Failures)}");
+        ConnectionStrings.Check(settings);
+        return settings;
     }
 
     private static MillraceOptions Bind(IConfiguration configuration)

@@ -16,9 +16,8 @@ internal static class DemoCommand
 
     public static async Task<int> RunAsync(string? urls, bool exit, CancellationToken cancel)
     {
-        var given = Environment.GetEnvironmentVariable("Millrace__ApiKey");
-        var key = string.IsNullOrEmpty(given) ? KeyStore.NewKey() : given;
-        await using var app = await ServerApp.BuildAsync(urls, configuration => Configure(configuration, key), Console.WriteLine, cancel);
+        var key = "";
+        await using var app = await ServerApp.BuildAsync(urls, configuration => key = Configure(configuration), Console.WriteLine, cancel);
         MapShipments(app.Web);
         await CreateTablesAsync(app.Web.Services.GetRequiredService<Database>(), cancel);
         await app.Web.StartAsync(cancel);
@@ -45,10 +44,10 @@ internal static class DemoCommand
     }
 
     // The workflow calls this very process, which is a private address; everything else stays as the operator set it.
-    private static void Configure(IConfigurationManager configuration, string key)
+    private static string Configure(IConfigurationManager configuration)
     {
-        configuration["Millrace:ApiKey"] = key;
         configuration["Millrace:Http:AllowPrivateNetworks"] = "true";
+        return configuration["Millrace:ApiKey"] ??= KeyStore.NewKey();
     }
 
     // Stands for the carrier's API.

@@ -9,8 +9,8 @@ namespace Millrace.Server.LocalPostgres;
 
 /// <summary>
 /// A cluster in a folder: made on first use, started on a free loopback port, used again at the next start, stopped by
-/// the last process that uses it. Layout: <c>cluster/</c> (PostgreSQL's own), <c>password</c>, <c>postgres.log</c>,
-/// <c>lock</c>. A process that was killed leaves the server running or its pid file behind; both are found and put right.
+/// the last process that uses it. Layout: <c>cluster/</c> (PostgreSQL's own), <c>password</c>, <c>port</c>,
+/// <c>postgres.log</c>, <c>lock</c>. A process that was killed leaves the server running or its pid file behind; both are found and put right.
 /// </summary>
 internal sealed class Cluster : ILocalServer
 {
@@ -141,7 +141,7 @@ internal sealed class Cluster : ILocalServer
 
     private async Task LaunchAsync(CancellationToken cancel)
     {
-        var port = FreePort();
+        var port = ChoosePort();
         var options = new[] { $"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200" }
             .Concat(settings)
             .Select(setting => $"-c \"{setting}\"");
@@ -149,6 +149,7 @@ internal sealed class Cluster : ILocalServer
             ["-l", LogFile, "-w", "-t", $"{StartLimit.TotalSeconds}", "-o", string.Join(' ', options), "start"], cancel);
         if (!result.Succeeded)
             throw new LocalPostgresException($"PostgreSQL did not start: {LastLine(result.Output)} Its log is {LogFile}.");
+        File.WriteAllText(PortFile, port.ToString(CultureInfo.InvariantCulture));
         connection = ConnectionTo(port);
     }
 
@@ -255,9 +256,25 @@ internal sealed class Cluster : ILocalServer
         }
     }
 
-    private static int FreePort()
+    private string PortFile => Path.Combine(folder, "port");
+
+    // The port of last time if it is still free, so that other clients find the server where it was.
+    private int ChoosePort()
     {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
+        var last = File.Exists(PortFile) && int.TryParse(File.ReadAllText(PortFile), CultureInfo.InvariantCulture, out var port) ? port : 0;
+        try
+        {
+            return FreePort(last);
+        }
+        catch (SocketException)
+        {
+            return FreePort(0);
+        }
+    }
+
+    private static int FreePort(int wanted)
+    {
+        using var probe = new TcpListener(IPAddress.Loopback, wanted);
         probe.Start();
         return ((IPEndPoint)probe.LocalEndpoint).Port;
     }

@@ -9,12 +9,16 @@ internal static class LocalServers
     private static readonly string[] Settings = ["shared_buffers=256MB"];
 
     /// <summary>Starts a cluster with the installed programs, or else a container.</summary>
-    public static async Task<ILocalServer> StartAsync(MillraceOptions options, CancellationToken cancel)
+    public static Task<ILocalServer> StartAsync(MillraceOptions options, CancellationToken cancel) =>
+        StartAsync(options, PostgresPrograms.Find(options.LocalPostgres.BinDirectory), DockerServer.FindDocker(), cancel);
+
+    /// <summary>Starts what was found; either may be null.</summary>
+    internal static async Task<ILocalServer> StartAsync(
+        MillraceOptions options, PostgresPrograms? programs, string? docker, CancellationToken cancel)
     {
         var folder = options.DataDirectory ?? DefaultFolder();
-        if (PostgresPrograms.Find(options.LocalPostgres.BinDirectory) is { } programs)
+        if (programs is not null)
             return await Cluster.StartAsync(programs, folder, Settings, cancel);
-        var docker = DockerServer.FindDocker();
         if (docker is not null && await DockerServer.StartAsync(docker, options.LocalPostgres.DockerImage, folder, cancel) is { } server)
             return server;
         throw new LocalPostgresException(

@@ -20,8 +20,7 @@ internal sealed class SqlConnections : IAsyncDisposable
     {
         NpgsqlBehaviour.Apply();
         settings = options.Value;
-        foreach (var (name, text) in settings.Connections)
-            Database.Parse($"Millrace:Connections:{name}", text);
+        ConnectionStrings.Check(settings);
     }
 
     /// <summary>A connection by name, null meaning the default one; null where there is none of that name.</summary>

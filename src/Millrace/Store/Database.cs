@@ -35,7 +35,7 @@ public sealed class Database : IAsyncDisposable, IDisposable
     // What the operator has written into the connection string wins.
     private static string Complete(string text, int poolSize)
     {
-        var builder = Parse("Millrace:ConnectionString", text);
+        var builder = ConnectionStrings.Parse("Millrace:ConnectionString", text);
         var given = new HashSet<string>(builder.Keys.Cast<string>(), StringComparer.OrdinalIgnoreCase);
         if (!given.Contains("Application Name"))
             builder.ApplicationName = "millrace";
@@ -48,18 +48,5 @@ public sealed class Database : IAsyncDisposable, IDisposable
         if (!given.Contains("Auto Prepare Min Usages"))
             builder.AutoPrepareMinUsages = 2;
         return builder.ConnectionString;
-    }
-
-    internal static NpgsqlConnectionStringBuilder Parse(string setting, string text)
-    {
-        try
-        {
-            return new(text);
-        }
-        catch (Exception e) when (e is ArgumentException or FormatException)
-        {
-            // The parser's own message may quote the text, and the text may hold a password.
-            throw new SettingException(setting, "is not a connection string such as \"Host=localhost;Database=millrace;Username=…;Password=…\"");
-        }
     }
 }

@@ -1,0 +1,30 @@
+using Millrace.Configuration;
+using Npgsql;
+
+namespace Millrace.Store;
+
+/// <summary>Reads connection strings without ever repeating them: they hold passwords.</summary>
+public static class ConnectionStrings
+{
+    /// <summary>Checks every connection string of the settings.</summary>
+    /// <exception cref="SettingException">One is not a connection string; the message names its setting.</exception>
+    public static void Check(MillraceOptions settings)
+    {
+        if (!string.IsNullOrWhiteSpace(settings.ConnectionString))
+            Parse("Millrace:ConnectionString", settings.ConnectionString);
+        foreach (var (name, text) in settings.Connections)
+            Parse($"Millrace:Connections:{name}", text);
+    }
+
+    internal static NpgsqlConnectionStringBuilder Parse(string setting, string text)
+    {
+        try
+        {
+            return new(text);
+        }
+        catch (Exception e) when (e is ArgumentException or FormatException)
+        {
+            throw new SettingException(setting, "is not a connection string such as \"Host=localhost;Database=millrace;Username=…;Password=…\"");
+        }
+    }
+}
