@@ -78,7 +78,10 @@ internal static class ApiDescription
         {
             operation.Parameters.Add(new OpenApiParameter
             {
-                Name = name, In = place, Description = description, Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+                Name = name,
+                In = place,
+                Description = description,
+                Schema = new OpenApiSchema { Type = JsonSchemaType.String },
             });
         }
 
@@ -90,7 +93,10 @@ internal static class ApiDescription
             {
                 operation.Parameters.Add(new OpenApiParameter
                 {
-                    Name = name, In = ParameterLocation.Path, Required = true, Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+                    Name = name,
+                    In = ParameterLocation.Path,
+                    Required = true,
+                    Schema = new OpenApiSchema { Type = JsonSchemaType.String },
                 });
             }
         }

@@ -1,6 +1,6 @@
 using Millrace.Execution;
-using Millrace.Values;
 using Millrace.Pump;
+using Millrace.Values;
 using Npgsql;
 
 namespace Millrace.Store;

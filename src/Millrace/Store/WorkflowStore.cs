@@ -1,8 +1,8 @@
 using System.Collections.Concurrent;
+using Microsoft.Extensions.Options;
 using Millrace.Configuration;
 using Millrace.Values;
 using Millrace.Workflows;
-using Microsoft.Extensions.Options;
 using Npgsql;
 using NpgsqlTypes;
 

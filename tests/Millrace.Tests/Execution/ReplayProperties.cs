@@ -81,7 +81,10 @@ public sealed class ReplayProperties
     }
 
     private static string Describe(InstanceState state) =>
-        new StringBuilder(StateJson.Write(state with { Names = state.Names.OrderBy(name => name.Key, StringComparer.Ordinal).Aggregate(
-            System.Collections.Immutable.ImmutableDictionary<string, Values.Json>.Empty, (names, name) => names.Add(name.Key, name.Value)) }).ToString())
+        new StringBuilder(StateJson.Write(state with
+        {
+            Names = state.Names.OrderBy(name => name.Key, StringComparer.Ordinal).Aggregate(
+            System.Collections.Immutable.ImmutableDictionary<string, Values.Json>.Empty, (names, name) => names.Add(name.Key, name.Value))
+        }).ToString())
             .Append(state.Outcome?.Status).Append(state.Outcome?.Result).Append(state.Outcome?.Error).ToString();
 }

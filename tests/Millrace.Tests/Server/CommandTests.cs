@@ -9,12 +9,8 @@ public sealed class CommandTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("millrace-command-").FullName;
 
-    public CommandTests()
-    {
-        // PostgreSQL runs as another user where the tests run as root, and must be able to pass through.
-        if (!OperatingSystem.IsWindows())
-            File.SetUnixFileMode(folder, (UnixFileMode)0b111_101_101);
-    }
+    // PostgreSQL runs as another user where the tests run as root, and must be able to pass through.
+    public CommandTests() => LetEverybodyThrough(folder);
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
@@ -83,7 +79,7 @@ public sealed class CommandTests : IDisposable
     {
         var docker = Path.Combine(folder, "docker");
         await File.WriteAllTextAsync(docker, "#!/bin/sh\necho 'Cannot connect to the Docker daemon' >&2\nexit 1\n");
-        File.SetUnixFileMode(docker, (UnixFileMode)0b111_101_101);
+        LetEverybodyThrough(docker);
         foreach (var found in new[] { null, docker })
         {
             var error = await Assert.ThrowsAsync<LocalPostgresException>(
@@ -118,7 +114,7 @@ public sealed class CommandTests : IDisposable
               port) echo "127.0.0.1:{{port}}" ;;
             esac
             """);
-        File.SetUnixFileMode(docker, (UnixFileMode)0b111_101_101);
+        LetEverybodyThrough(docker);
         var password = new Npgsql.NpgsqlConnectionStringBuilder(cluster.ConnectionString).Password!;
         var data = Directory.CreateDirectory(Path.Combine(folder, "data")).FullName;
         await File.WriteAllTextAsync(Path.Combine(data, "docker-password"), password);
@@ -155,5 +151,11 @@ public sealed class CommandTests : IDisposable
         var output = string.Join('\n', help.Output);
         Assert.Contains("demo", output, StringComparison.Ordinal);
         Assert.Contains("--urls", output, StringComparison.Ordinal);
+    }
+
+    private static void LetEverybodyThrough(string path)
+    {
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(path, (UnixFileMode)0b111_101_101);
     }
 }

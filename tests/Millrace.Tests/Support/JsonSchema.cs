@@ -41,7 +41,7 @@ internal sealed class JsonSchema(JsonElement root)
                     Merge(Check(option, value, out var found), found, evaluated)).Count();
                 return matches == 1;
             case "anyOf":
-                return argument.EnumerateArray().Count(option => Merge(Check(option, value, out var found), found, evaluated)) > 0;
+                return argument.EnumerateArray().Select(option => Merge(Check(option, value, out var found), found, evaluated)).ToList().Contains(true);
             case "not":
                 return !Check(argument, value, out _);
             case "enum":
