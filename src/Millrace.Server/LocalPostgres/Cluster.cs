@@ -23,6 +23,7 @@ internal sealed class Cluster : ILocalServer
     private readonly SystemUser? user;
     private readonly IReadOnlyList<string> settings;
     private NpgsqlConnectionStringBuilder connection = new();
+    private NpgsqlConnection? hold;
 
     private Cluster(PostgresPrograms programs, string folder, IReadOnlyList<string> settings) =>
         (this.programs, this.folder, this.settings, user) = (programs, folder, settings, SystemUser.ForPostgres());
@@ -59,6 +60,7 @@ internal sealed class Cluster : ILocalServer
                 await cluster.LaunchAsync(cancel);
             }
 
+            await cluster.HoldAsync(cancel);
             await cluster.CreateDatabaseAsync(cancel);
         }
 
@@ -68,6 +70,8 @@ internal sealed class Cluster : ILocalServer
     /// <summary>Stops the server, unless somebody else is connected to it.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (hold is not null)
+            await hold.DisposeAsync();
         using var limit = new CancellationTokenSource(StartLimit);
         using (await LockAsync(limit.Token))
         {
@@ -229,11 +233,16 @@ internal sealed class Cluster : ILocalServer
         Timeout = 5,
     }.ConnectionString;
 
+    // A connection for as long as this process uses the server: whoever stops last sees by it that others are there.
+    private async Task HoldAsync(CancellationToken cancel)
+    {
+        hold = new(MaintenanceConnection);
+        await hold.OpenAsync(cancel);
+    }
+
     private async Task CreateDatabaseAsync(CancellationToken cancel)
     {
-        await using var maintenance = new NpgsqlConnection(MaintenanceConnection);
-        await maintenance.OpenAsync(cancel);
-        await using var command = new NpgsqlCommand($"SELECT EXISTS (SELECT FROM pg_database WHERE datname = '{DatabaseName}')", maintenance);
+        await using var command = new NpgsqlCommand($"SELECT EXISTS (SELECT FROM pg_database WHERE datname = '{DatabaseName}')", hold);
         if (await command.ExecuteScalarAsync(cancel) is true)
             return;
         command.CommandText = $"CREATE DATABASE {DatabaseName}";

@@ -7,8 +7,8 @@ namespace Millrace.Store;
 internal static class Partitions
 {
     // How far ids may lag behind (a slow clock, a restored backup), and how long nobody has to make new partitions.
-    private const int WeeksBefore = 2;
-    private const int WeeksAhead = 8;
+    private const int WeeksBefore = 1;
+    private const int WeeksAhead = 4;
 
     private static readonly string[] Tables = ["instance", "node_execution", "outcome"];
 

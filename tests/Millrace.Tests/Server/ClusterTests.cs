@@ -46,7 +46,10 @@ public sealed class ClusterTests : IAsyncLifetime
         var second = await StartAsync();
         Assert.Equal(first.ConnectionString, second.ConnectionString);
         Assert.Equal(started, await TestCluster.ScalarAsync<DateTime>(Unpooled(second), "select pg_postmaster_start_time()"));
-        await second.DisposeAsync();
+
+        // Whoever comes second keeps it alive when the first one goes.
+        await first.DisposeAsync();
+        Assert.Equal(started, await TestCluster.ScalarAsync<DateTime>(Unpooled(second), "select pg_postmaster_start_time()"));
     }
 
     [Fact]

@@ -88,7 +88,13 @@ CREATE TABLE millrace.work (
     snapshot         json,
     waiting_on       json,
     PRIMARY KEY (bucket, id)
-) WITH (fillfactor = 70);
+) WITH (
+    fillfactor = 70,
+    -- Rows here live for seconds: what they leave behind is cleared away early and at full speed.
+    autovacuum_vacuum_scale_factor = 0.01,
+    autovacuum_vacuum_threshold = 500,
+    autovacuum_vacuum_cost_delay = 0
+);
 
 CREATE INDEX work_ready ON millrace.work (bucket, priority, ready_at);
 
