@@ -34,4 +34,10 @@ internal static partial class Log
 
     [LoggerMessage(10, LogLevel.Error, "Node {Path} of instance {Instance} could not be executed")]
     public static partial void NodeBroke(this ILogger log, Guid instance, string path, Exception exception);
+
+    [LoggerMessage(11, LogLevel.Error, "Instances could not be claimed; trying again in {Pause}")]
+    public static partial void ClaimBroke(this ILogger log, TimeSpan pause, Exception exception);
+
+    [LoggerMessage(12, LogLevel.Error, "Leases could not be renewed")]
+    public static partial void RenewalBroke(this ILogger log, Exception exception);
 }

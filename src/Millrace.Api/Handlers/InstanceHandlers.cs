@@ -22,9 +22,8 @@ public sealed class InstanceHandlers(InstanceStore instances, InstanceList list,
         var view = await FindAsync(organisation, id, cancel);
         if (QueryReader.Wait(request) is { } wait && !view.Status.IsEnd())
         {
-            async Task<bool> HasEndedAsync() => (view = await FindAsync(organisation, id, cancel)).Status.IsEnd();
-            if (await outcomes.WaitAsync(id, HasEndedAsync, wait, cancel) && !view.Status.IsEnd())
-                view = await FindAsync(organisation, id, cancel);
+            await outcomes.WaitAsync(id, wait, cancel);
+            view = await FindAsync(organisation, id, cancel);
         }
 
         return Answers.Json(Answers.Instance(view), ApiJson.Relaxed.InstanceResponse);

@@ -113,14 +113,18 @@ public sealed class StartHandlers(
             "This Idempotency-Key was used with another body; a key belongs to one request."),
     };
 
+    // The start is durable by now: whatever hinders the wait, the answer is 202 and not an error.
     private async Task<InstanceView?> EndOfAsync(Guid organisation, Guid id, TimeSpan wait, CancellationToken cancel)
     {
-        InstanceView? view = null;
-        async Task<bool> HasEndedAsync() => (view = await instances.FindAsync(organisation, id, cancel)) is { Status: var status } && status.IsEnd();
-
-        // A start of this moment has hardly ended yet, so the look into the store comes after the wait.
-        if (!await outcomes.WaitAsync(id, () => Task.FromResult(false), wait, cancel))
+        try
+        {
+            if (!await outcomes.WaitAsync(id, wait, cancel))
+                return null;
+            return await instances.FindAsync(organisation, id, cancel) is { } view && view.Status.IsEnd() ? view : null;
+        }
+        catch (Exception e) when (StoreFaults.IsPassing(e))
+        {
             return null;
-        return await HasEndedAsync() ? view : null;
+        }
     }
 }

@@ -1,7 +1,3 @@
-using System.Diagnostics;
-using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Security.Cryptography;
 using Npgsql;
 
@@ -39,7 +35,9 @@ internal sealed class Cluster : ILocalServer
 
     private string DataFolder => Path.Combine(folder, "cluster");
 
-    private string PidFile => Path.Combine(DataFolder, "postmaster.pid");
+    private PortFile PortFile => new(Path.Combine(folder, "port"));
+
+    private PidFile PidFile => new(Path.Combine(DataFolder, "postmaster.pid"));
 
     /// <summary>Makes the cluster if there is none, and starts it if it does not run.</summary>
     /// <param name="programs">The installation to use.</param>
@@ -56,7 +54,7 @@ internal sealed class Cluster : ILocalServer
             {
                 if (!Directory.Exists(cluster.DataFolder))
                     await cluster.CreateAsync(cancel);
-                cluster.RemoveStalePidFile();
+                cluster.PidFile.RemoveIfStale();
                 await cluster.LaunchAsync(cancel);
             }
 
@@ -145,7 +143,7 @@ internal sealed class Cluster : ILocalServer
 
     private async Task LaunchAsync(CancellationToken cancel)
     {
-        var port = ChoosePort();
+        var port = PortFile.Choose();
         var options = new[] { $"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200" }
             .Concat(settings)
             .Select(setting => $"-c \"{setting}\"");
@@ -153,7 +151,7 @@ internal sealed class Cluster : ILocalServer
             ["-l", LogFile, "-w", "-t", $"{StartLimit.TotalSeconds}", "-o", string.Join(' ', options), "start"], cancel);
         if (!result.Succeeded)
             throw new LocalPostgresException($"PostgreSQL did not start: {LastLine(result.Output)} Its log is {LogFile}.");
-        File.WriteAllText(PortFile, port.ToString(CultureInfo.InvariantCulture));
+        PortFile.Remember(port);
         connection = ConnectionTo(port);
     }
 
@@ -172,7 +170,7 @@ internal sealed class Cluster : ILocalServer
     // A server that outlived its process is as good as a new one.
     private async Task<bool> IsRunningAsync(CancellationToken cancel)
     {
-        if (!File.Exists(PasswordFile) || PortOfPidFile() is not { } port)
+        if (!File.Exists(PasswordFile) || PidFile.Port is not { } port)
             return false;
         connection = ConnectionTo(port);
         try
@@ -183,43 +181,6 @@ internal sealed class Cluster : ILocalServer
             return Path.GetFullPath((string)(await command.ExecuteScalarAsync(cancel))!) == DataFolder;
         }
         catch (NpgsqlException)
-        {
-            return false;
-        }
-    }
-
-    // Lines of the pid file: process, data folder, start time, port, …
-    private int? PortOfPidFile()
-    {
-        try
-        {
-            var lines = File.ReadAllLines(PidFile);
-            return lines.Length > 3 && int.TryParse(lines[3], CultureInfo.InvariantCulture, out var port) ? port : null;
-        }
-        catch (IOException)
-        {
-            return null;
-        }
-    }
-
-    // PostgreSQL looks whether the process of its pid file lives, but not whether it is a PostgreSQL: after a restart of
-    // the machine or in a container the number may belong to anything.
-    private void RemoveStalePidFile()
-    {
-        if (!File.Exists(PidFile))
-            return;
-        if (!int.TryParse(File.ReadLines(PidFile).FirstOrDefault(), CultureInfo.InvariantCulture, out var pid) || !IsPostgres(pid))
-            File.Delete(PidFile);
-    }
-
-    private static bool IsPostgres(int pid)
-    {
-        try
-        {
-            using var process = Process.GetProcessById(pid);
-            return process.ProcessName.StartsWith("postgres", StringComparison.OrdinalIgnoreCase);
-        }
-        catch (Exception e) when (e is ArgumentException or InvalidOperationException)
         {
             return false;
         }
@@ -263,29 +224,6 @@ internal sealed class Cluster : ILocalServer
         {
             return false;
         }
-    }
-
-    private string PortFile => Path.Combine(folder, "port");
-
-    // The port of last time if it is still free, so that other clients find the server where it was.
-    private int ChoosePort()
-    {
-        var last = File.Exists(PortFile) && int.TryParse(File.ReadAllText(PortFile), CultureInfo.InvariantCulture, out var port) ? port : 0;
-        try
-        {
-            return FreePort(last);
-        }
-        catch (SocketException)
-        {
-            return FreePort(0);
-        }
-    }
-
-    private static int FreePort(int wanted)
-    {
-        using var probe = new TcpListener(IPAddress.Loopback, wanted);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
     }
 
     private static string LastLine(string output) => output.Split('\n', StringSplitOptions.RemoveEmptyEntries).LastOrDefault("no output").Trim();

@@ -30,27 +30,15 @@ internal static class Shell
         if (user is not null)
             start.UserName = user.Name;
 
-        using var process = new Process { StartInfo = start };
-        var output = new StringBuilder();
-        void Append(object sender, DataReceivedEventArgs line)
-        {
-            lock (output)
-                output.AppendLine(line.Data);
-        }
-
-        process.OutputDataReceived += Append;
-        process.ErrorDataReceived += Append;
+        using var process = new Process { StartInfo = start, EnableRaisingEvents = true };
+        var exited = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        process.Exited += (_, _) => exited.TrySetResult();
         process.Start();
-        process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
+        var output = new StringBuilder();
+        var reading = Task.WhenAll(ReadAsync(process.StandardOutput, output), ReadAsync(process.StandardError, output));
         try
         {
-            // Not WaitForExitAsync: it also waits for the pipes, which a server started by the program keeps open.
-            var exited = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            process.EnableRaisingEvents = true;
-            process.Exited += (_, _) => exited.TrySetResult();
-            if (!process.HasExited)
-                await exited.Task.WaitAsync(cancel);
+            await exited.Task.WaitAsync(cancel);
         }
         catch (OperationCanceledException)
         {
@@ -58,7 +46,18 @@ internal static class Shell
             throw;
         }
 
+        // What it said is read to the end, but not for ever: a server that it has left behind may keep the pipes open.
+        await Task.WhenAny(reading, Task.Delay(TimeSpan.FromSeconds(2), CancellationToken.None));
         lock (output)
             return new(process.ExitCode, output.ToString().Trim());
+    }
+
+    private static async Task ReadAsync(StreamReader reader, StringBuilder output)
+    {
+        while (await reader.ReadLineAsync() is { } line)
+        {
+            lock (output)
+                output.AppendLine(line);
+        }
     }
 }

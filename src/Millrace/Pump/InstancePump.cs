@@ -66,10 +66,14 @@ internal sealed class InstancePump : BackgroundService
             {
                 return;
             }
-            catch (Exception e) when (StoreFaults.IsPassing(e))
+            catch (Exception e)
             {
+                // Whatever it is, a pump that has given up is worse than one that tries again.
                 pause = TimeSpan.FromMilliseconds(Math.Clamp(pause.TotalMilliseconds * 2, 100, 2000));
-                log.StoreDoesNotAnswer(e.Message, pause);
+                if (StoreFaults.IsPassing(e))
+                    log.StoreDoesNotAnswer(e.Message, pause);
+                else
+                    log.ClaimBroke(pause, e);
                 await Task.Delay(pause, services.Time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
@@ -148,8 +152,6 @@ internal sealed class InstancePump : BackgroundService
             leases.Remove(run);
             if (end is RunEnd.ParkedReady or RunEnd.Parked)
                 signal.Wake(InstanceId.BucketOf(run.Id));
-            else if (end is RunEnd.Interrupted)
-                await claims.ReleaseAsync(InstanceId.BucketOf(run.Id), [(run.Id, run.LeaseToken)], CancellationToken.None);
         }
         catch (Exception e)
         {

@@ -1,36 +1,10 @@
 using System.Diagnostics.CodeAnalysis;
-using Millrace.Configuration;
 using Millrace.Execution;
-using Millrace.Nodes;
 using Millrace.Store;
 using Millrace.Values;
 using Millrace.Workflows;
 
 namespace Millrace.Pump;
-
-/// <summary>What every run of a process works with.</summary>
-internal sealed record RunServices(
-    PumpOptions Settings, CheckpointStore Checkpoints, NodeExecutors Nodes, WorkflowStore Workflows, InstanceStore Instances,
-    StoreClock Clock, TimeProvider Time, CancelRelay Cancels, OutcomeHub Outcomes);
-
-/// <summary>How a run let go of its instance.</summary>
-internal enum RunEnd
-{
-    /// <summary>It ended.</summary>
-    Finished,
-
-    /// <summary>It waits for a time or an event.</summary>
-    Parked,
-
-    /// <summary>It waits, and what it waits for has come already.</summary>
-    ParkedReady,
-
-    /// <summary>The lease was lost; somebody else has it, or will.</summary>
-    Lost,
-
-    /// <summary>The process stops; the lease is still held and must be handed back.</summary>
-    Interrupted,
-}
 
 /// <summary>
 /// One instance in this process, from its claim until it ends, parks or is let go. Events go into the machine one at a
@@ -39,10 +13,11 @@ internal enum RunEnd
 [SuppressMessage("Design", "CA1001", Justification = "Whoever interrupts a run may be a moment later than its end; the source holds nothing but memory.")]
 internal sealed class InstanceRun(ClaimedInstance claim, RunServices services)
 {
-    private readonly Dictionary<NodeKey, InFlight> inFlight = [];
+    private readonly RunningNodes nodes = new(claim.Id, services.Nodes, services.Clock);
 
     private readonly CancellationTokenSource interrupt = new();
     private readonly TaskCompletionSource nudge = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private InstanceState? durable;
     private volatile bool lost;
     private volatile bool cancelRequested = claim.CancelRequested;
     private string? cancelReason = claim.CancelReason;
@@ -83,12 +58,13 @@ internal sealed class InstanceRun(ClaimedInstance claim, RunServices services)
         }
         catch (OperationCanceledException) when (interrupt.IsCancellationRequested)
         {
-            return lost ? RunEnd.Lost : RunEnd.Interrupted;
+            await nodes.StopAllAsync();
+            return lost || durable is null ? RunEnd.Lost : await HandBackAsync(durable);
         }
         finally
         {
             services.Cancels.Unregister(claim.Id);
-            await StopAllAsync();
+            await nodes.StopAllAsync();
         }
     }
 
@@ -105,8 +81,9 @@ internal sealed class InstanceRun(ClaimedInstance claim, RunServices services)
                 return await ParkAsync(workflow, decision);
             if (decision.Ended.Count > 0 && !await StoreAsync(decision.Ended))
                 return RunEnd.Lost;
+            durable = decision.State;
             foreach (var command in decision.Commands)
-                Carry(command);
+                nodes.Carry(command, interrupt.Token);
             decision = Machine.Decide(workflow, facts, decision.State, await NextEventAsync(decision.State));
         }
     }
@@ -137,7 +114,7 @@ internal sealed class InstanceRun(ClaimedInstance claim, RunServices services)
         return new(state with { Root = null, Outcome = new(InstanceStatus.Failed, null, error) }, [], []);
     }
 
-    private bool IsIdle(Decision decision) => inFlight.Count == 0 && !decision.Commands.OfType<Execute>().Any();
+    private bool IsIdle(Decision decision) => !nodes.Any && !decision.Commands.OfType<Execute>().Any();
 
     // A short wait is cheaper sat out than parked, and a request to cancel is taken in before parking.
     private bool MustHold(InstanceState state) =>
@@ -145,7 +122,7 @@ internal sealed class InstanceRun(ClaimedInstance claim, RunServices services)
 
     private async Task<RunEnd> FinishAsync(Outcome outcome, IReadOnlyList<NodeExecution> ended)
     {
-        await StopAllAsync();
+        await nodes.StopAllAsync();
         LettingGo = true;
         var answer = await CheckpointAsync(new FinishCheckpoint(claim.Id, claim.LeaseToken, ended, outcome));
         if (!answer.Held)
@@ -166,6 +143,15 @@ internal sealed class InstanceRun(ClaimedInstance claim, RunServices services)
             (true, true) => RunEnd.ParkedReady,
             _ => RunEnd.Parked,
         };
+    }
+
+    // A park that is due at once: whoever takes over needs no history, and begins again what was being executed.
+    private async Task<RunEnd> HandBackAsync(InstanceState state)
+    {
+        LettingGo = true;
+        var answer = await services.Checkpoints.StoreAsync(new ParkCheckpoint(
+            claim.Id, claim.LeaseToken, [], DateTimeOffset.UnixEpoch, StateJson.Write(state), Json.FromText("[]")));
+        return answer.Held ? RunEnd.HandedBack : RunEnd.Lost;
     }
 
     private async Task<bool> StoreAsync(IReadOnlyList<NodeExecution> ended)
@@ -189,6 +175,8 @@ internal sealed class InstanceRun(ClaimedInstance claim, RunServices services)
             }
             catch (Exception e) when (StoreFaults.IsPassing(e))
             {
+                // It may have been stored all the same, so only the history knows from here on, not this run.
+                durable = null;
                 interrupt.Token.ThrowIfCancellationRequested();
                 await Task.Delay(pause, services.Time);
                 pause = TimeSpan.FromMilliseconds(Math.Min(pause.TotalMilliseconds * 2, 2000));
@@ -198,82 +186,32 @@ internal sealed class InstanceRun(ClaimedInstance claim, RunServices services)
         return new(Held: false);
     }
 
-    private void Carry(Command command)
-    {
-        switch (command)
-        {
-            case Execute execute:
-                var stop = CancellationTokenSource.CreateLinkedTokenSource(interrupt.Token);
-                inFlight[execute.Key] = new(ExecuteAsync(execute, stop.Token), stop);
-                break;
-            case Abandon abandon when inFlight.Remove(abandon.Key, out var abandoned):
-                abandoned.Stop.Cancel();
-                break;
-        }
-    }
-
-    private async Task<InstanceEvent> ExecuteAsync(Execute command, CancellationToken cancel)
-    {
-        var end = await services.Nodes.ExecuteAsync(claim.Id, command, cancel);
-        var now = services.Clock.Now;
-        return end.Failure is { } failure ? new NodeFailed(now, command.Key, failure) : new NodeCompleted(now, command.Key, end.Result!);
-    }
-
     private async Task<InstanceEvent> NextEventAsync(InstanceState state)
     {
         if (cancelRequested)
             return new CancelRequested(services.Clock.Now, cancelReason);
 
         using var stopTimer = CancellationTokenSource.CreateLinkedTokenSource(interrupt.Token);
-        List<Task> waits = [nudge.Task, .. inFlight.Values.Select(work => work.Task)];
+        List<Task> waits = [nudge.Task, .. nodes.Ends];
         if (state.NextDue is { } due)
             waits.Add(Task.Delay(Max(due - services.Clock.Now, TimeSpan.Zero), services.Time, stopTimer.Token));
-        else if (inFlight.Count == 0)
+        else if (!nodes.Any)
             waits.Add(Task.Delay(Timeout.InfiniteTimeSpan, stopTimer.Token));
 
         var first = await Task.WhenAny(waits);
         await stopTimer.CancelAsync();
+
+        // What has ended is taken in even while the process stops, or it would be done again elsewhere.
+        if (first is Task<InstanceEvent> { IsCompletedSuccessfully: true } ended && !lost)
+            return nodes.Take(await ended);
         interrupt.Token.ThrowIfCancellationRequested();
-        if (first == nudge.Task)
-            return new CancelRequested(services.Clock.Now, cancelReason);
-        if (first is not Task<InstanceEvent> executed)
-            return new TimerDue(Later(services.Clock.Now, state.NextDue!.Value));
-
-        var happened = await executed;
-        Forget(happened);
-        return happened;
-    }
-
-    private void Forget(InstanceEvent happened)
-    {
-        var key = happened switch
-        {
-            NodeCompleted completed => completed.Key,
-            NodeFailed failed => failed.Key,
-            _ => default,
-        };
-        if (inFlight.Remove(key, out var work))
-            work.Stop.Dispose();
-    }
-
-    // What is abandoned may take a moment to stop; nothing of it may outlive the run.
-    private async Task StopAllAsync()
-    {
-        foreach (var work in inFlight.Values)
-            await work.Stop.CancelAsync();
-        foreach (var work in inFlight.Values)
-        {
-            await ((Task)work.Task).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            work.Stop.Dispose();
-        }
-
-        inFlight.Clear();
+        return first == nudge.Task
+            ? new CancelRequested(services.Clock.Now, cancelReason)
+            : first is Task<InstanceEvent> broken ? await broken : new TimerDue(Later(services.Clock.Now, state.NextDue!.Value));
     }
 
     private static TimeSpan Max(TimeSpan a, TimeSpan b) => a > b ? a : b;
 
     // A timer of the platform may fire a moment early; what it stands for is due all the same.
     private static DateTimeOffset Later(DateTimeOffset a, DateTimeOffset b) => a > b ? a : b;
-
-    private sealed record InFlight(Task<InstanceEvent> Task, CancellationTokenSource Stop);
 }

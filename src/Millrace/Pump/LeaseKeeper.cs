@@ -52,8 +52,10 @@ internal sealed class LeaseKeeper(ClaimStore claims, PumpOptions settings, TimeP
                     held.Run.RequestCancel(answer.CancelReason);
             }
         }
-        catch (Exception e) when (StoreFaults.IsPassing(e) || e is OperationCanceledException)
+        catch (Exception e)
         {
+            if (!StoreFaults.IsPassing(e) && e is not OperationCanceledException)
+                log.RenewalBroke(e);
             foreach (var held in batch.Where(held => time.GetElapsedTime(held.RenewedAt) >= settings.Lease))
                 Lose(held);
         }

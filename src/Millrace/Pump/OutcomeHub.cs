@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using Millrace.Store;
-using Npgsql;
 
 namespace Millrace.Pump;
 
@@ -17,6 +16,7 @@ public sealed class OutcomeHub : IAsyncDisposable
     private readonly ConcurrentDictionary<Guid, Waiter> waiters = new();
     private readonly CancellationTokenSource stop = new();
     private readonly Pulse anybody = new();
+    private readonly RecentEnds recent = new(4096);
     private readonly Task looking;
 
     internal OutcomeHub(Database database, TimeProvider time)
@@ -25,24 +25,19 @@ public sealed class OutcomeHub : IAsyncDisposable
         looking = Task.Run(LookAsync);
     }
 
-    /// <summary>Registers somebody who waits. Register first and look into the store then, or an end in between is missed.</summary>
-    internal Registration Register(Guid instance)
+    private Registration Register(Guid instance)
     {
         var waiter = Join(instance);
+        if (recent.Contains(instance))
+            waiter.Ended.TrySetResult();
         anybody.Set();
         return new(this, instance, waiter.Ended.Task);
     }
 
     /// <summary>Waits until an instance has ended or the time is up; true if it has ended.</summary>
-    /// <param name="instance">The instance.</param>
-    /// <param name="hasEnded">Looks whether it has ended; called once the wait could not miss its end.</param>
-    /// <param name="atMost">How long.</param>
-    /// <param name="cancel">Gives up.</param>
-    public async Task<bool> WaitAsync(Guid instance, Func<Task<bool>> hasEnded, TimeSpan atMost, CancellationToken cancel)
+    public async Task<bool> WaitAsync(Guid instance, TimeSpan atMost, CancellationToken cancel)
     {
         using var registration = Register(instance);
-        if (await hasEnded())
-            return true;
         try
         {
             await registration.Ended.WaitAsync(atMost, time, cancel);
@@ -57,6 +52,7 @@ public sealed class OutcomeHub : IAsyncDisposable
     /// <summary>An instance has ended, and that is durable.</summary>
     internal void Announce(Guid instance)
     {
+        recent.Add(instance);
         if (waiters.TryGetValue(instance, out var waiter))
             waiter.Ended.TrySetResult();
     }
@@ -130,13 +126,13 @@ public sealed class OutcomeHub : IAsyncDisposable
                     Announce(reader.GetGuid(0));
             }
         }
-        catch (NpgsqlException)
+        catch (Exception e) when (e is not OperationCanceledException)
         {
             // The next look will tell; whoever waits has a time limit of its own.
         }
     }
 
-    internal sealed class Registration(OutcomeHub hub, Guid instance, Task ended) : IDisposable
+    private sealed class Registration(OutcomeHub hub, Guid instance, Task ended) : IDisposable
     {
         public Task Ended => ended;
 

@@ -61,28 +61,15 @@ internal sealed class ClaimStore(Database database, StoreClock clock)
         short bucket, IReadOnlyList<(Guid Id, long Token)> leases, TimeSpan lease, CancellationToken cancel)
     {
         await using var command = database.Source.CreateCommand(SqlText.Renew);
-        AddLeases(command, bucket, leases);
+        command.Parameters.Add(Columns.Value(bucket));
+        command.Parameters.Add(Columns.Value(leases.Select(held => held.Id).ToArray()));
+        command.Parameters.Add(Columns.Value(leases.Select(held => held.Token).ToArray()));
         command.Parameters.Add(Columns.Value(lease));
         await using var reader = await command.ExecuteReaderAsync(cancel);
-        var held = new List<(Guid, bool, string?)>();
+        var renewed = new List<(Guid, bool, string?)>();
         while (await reader.ReadAsync(cancel))
-            held.Add((reader.GetGuid(0), reader.GetBoolean(1), reader.TextOrNull(2)));
-        return held;
-    }
-
-    /// <summary>Gives leases of one bucket back; the instances can be claimed at once.</summary>
-    public async Task ReleaseAsync(short bucket, IReadOnlyList<(Guid Id, long Token)> leases, CancellationToken cancel)
-    {
-        await using var command = database.Source.CreateCommand(SqlText.Release);
-        AddLeases(command, bucket, leases);
-        await command.ExecuteNonQueryAsync(cancel);
-    }
-
-    private static void AddLeases(NpgsqlCommand command, short bucket, IReadOnlyList<(Guid Id, long Token)> leases)
-    {
-        command.Parameters.Add(Columns.Value(bucket));
-        command.Parameters.Add(Columns.Value(leases.Select(lease => lease.Id).ToArray()));
-        command.Parameters.Add(Columns.Value(leases.Select(lease => lease.Token).ToArray()));
+            renewed.Add((reader.GetGuid(0), reader.GetBoolean(1), reader.TextOrNull(2)));
+        return renewed;
     }
 
     private static ClaimedInstance Read(NpgsqlDataReader reader, long token) => new(

@@ -1,5 +1,5 @@
--- As progress.sql, for instances that now wait: the lease ends, the snapshot is kept, and the row becomes ready when it
--- is due. A request to cancel that came in between makes it ready at once: the expression is evaluated on the row as it
+-- As progress.sql, for instances that now wait, or are handed back: the lease ends, the snapshot is kept, and the row
+-- becomes ready when it is due. A request to cancel that came in between makes it ready at once: the expression is evaluated on the row as it
 -- is after its lock was got, which a look at another table would not be. Returns the parked instances and whether they
 -- are ready already.
 WITH held AS (
@@ -25,7 +25,7 @@ SET ready_at    = CASE WHEN work.cancel_requested THEN now() ELSE item.due END,
     lease_token = NULL,
     worker      = NULL,
     claims      = 0,
-    status      = 2,
+    status      = CASE WHEN work.cancel_requested OR item.due <= now() THEN 0 ELSE 2 END,
     snapshot    = item.snapshot,
     waiting_on  = item.waiting_on
 FROM unnest($2::uuid[], $16::timestamptz[], $17::json[], $18::json[]) AS item (id, due, snapshot, waiting_on)

@@ -116,20 +116,29 @@ public sealed class PumpTests : IAsyncLifetime
     public async Task A_server_that_is_asked_to_stop_hands_its_instances_back()
     {
         var key = KeyStore.NewKey();
+        await TestCluster.ExecuteAsync(connection, "create table steps (n int); create table gate (open boolean)");
         var server = ServerProcess.StartOn(connection, key, ("Millrace__Pump__Grace", "00:00:00.1"));
         await using (server)
         {
             using var client = await server.ClientAsync(key);
-            using var content = new StringContent("""{"definition":{"do":[{"sql":"select pg_sleep(612)"}]}}""", new System.Net.Http.Headers.MediaTypeHeaderValue("application/json"));
+            using var content = new StringContent("""{"definition":{"do":[{"sql":"insert into steps values (1)"},{"set":{"a":1}},{"sql":"select pg_sleep(case when exists (select from gate) then 0 else 612 end)"},{"return":"{{ a }}"}]}}""", new System.Net.Http.Headers.MediaTypeHeaderValue("application/json"));
             await client.PostAsync("instances", content);
             await TestServer.EventuallyAsync(
-                () => TestCluster.ScalarAsync<bool>(connection, "select exists (select from pg_stat_activity where state = 'active' and query = 'select pg_sleep(612)' and datname = current_database())"),
+                () => TestCluster.ScalarAsync<bool>(connection, "select exists (select from pg_stat_activity where state = 'active' and query like 'select pg_sleep(case%' and datname = current_database())"),
                 "the statement runs");
             Assert.Equal(0, await server.TerminateAsync());
         }
 
         Assert.True(await TestCluster.ScalarAsync<bool>(connection, "select lease_token is null and ready_at <= now() and claims = 0 from millrace.work"));
-        Assert.False(await TestCluster.ScalarAsync<bool>(connection, "select exists (select from pg_stat_activity where query = 'select pg_sleep(612)' and state = 'active' and datname = current_database())"));
+        Assert.False(await TestCluster.ScalarAsync<bool>(connection, "select exists (select from pg_stat_activity where query like 'select pg_sleep(case%' and state = 'active' and datname = current_database())"));
+
+        // Whoever has it next begins again with the statement that was given up, and with nothing before it.
+        await TestCluster.ExecuteAsync(connection, "insert into gate values (true)");
+        await using var heir = await TestServer.StartAsync(connection);
+        var id = (await heir.GetAsync("instances")).Json.GetProperty("data")[0].GetProperty("id").GetString()!;
+        Assert.Equal(1, (await heir.InstanceAsync(id, "30s")).GetProperty("result").GetInt32());
+        Assert.Equal(1, await TestCluster.ScalarAsync<long>(connection, "select count(*) from steps"));
+        Assert.Equal(["/do/0", "/do/1", "/do/2", "/do/3"], (await heir.NodesAsync(id)).Select(node => node.GetProperty("path").GetString()));
     }
 
     [Fact]

@@ -87,11 +87,14 @@ public sealed class FencingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_release_makes_an_instance_ready_and_does_not_count()
+    public async Task An_instance_that_is_handed_back_is_ready_at_once_and_its_claim_does_not_count()
     {
         await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
         var claim = Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1)));
-        await claims.ReleaseAsync(InstanceId.BucketOf(claim.Id), [(claim.Id, claim.LeaseToken)], CancellationToken.None);
+        var answer = await checkpoints.StoreAsync(new ParkCheckpoint(
+            claim.Id, claim.LeaseToken, [], DateTimeOffset.UnixEpoch, StateJson.Write(InstanceState.Initial), Json.FromText("[]")));
+        Assert.True(answer.Ready);
+        Assert.Equal("pending", (await server.InstanceAsync(claim.Id.ToString())).GetProperty("status").GetString());
         Assert.Equal(1, Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1))).Claims);
     }
 

@@ -11,7 +11,7 @@ namespace Millrace.Tests.Store;
 public sealed class PlanTests(ServerFixture fixture) : IClassFixture<ServerFixture>
 {
     public static TheoryData<string> Statements =>
-        ["claim.sql", "next_due.sql", "progress.sql", "park.sql", "finish.sql", "renew.sql", "release.sql", "cancel.sql", "instance.sql", "history.sql", "ended_among.sql", "key_holders.sql"];
+        ["claim.sql", "next_due.sql", "progress.sql", "park.sql", "finish.sql", "renew.sql", "cancel.sql", "instance.sql", "history.sql", "ended_among.sql", "key_holders.sql"];
 
     [Theory]
     [MemberData(nameof(Statements))]
@@ -36,7 +36,7 @@ public sealed class PlanTests(ServerFixture fixture) : IClassFixture<ServerFixtu
         var plan = string.Join('\n', lines);
         Assert.DoesNotMatch("Seq Scan|Bitmap|Hash Join|Merge Join", plan);
         Assert.Matches("Index|Subplans Removed", plan);
-        Assert.Contains("$1", plan, StringComparison.Ordinal);
+        Assert.Matches("[$]1|Subplans Removed", plan);
     }
 
     [Fact]

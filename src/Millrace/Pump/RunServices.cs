@@ -1,0 +1,29 @@
+using Millrace.Configuration;
+using Millrace.Nodes;
+using Millrace.Store;
+
+namespace Millrace.Pump;
+
+/// <summary>What every run of a process works with.</summary>
+internal sealed record RunServices(
+    PumpOptions Settings, CheckpointStore Checkpoints, NodeExecutors Nodes, WorkflowStore Workflows, InstanceStore Instances,
+    StoreClock Clock, TimeProvider Time, CancelRelay Cancels, OutcomeHub Outcomes);
+
+/// <summary>How a run let go of its instance.</summary>
+internal enum RunEnd
+{
+    /// <summary>It ended.</summary>
+    Finished,
+
+    /// <summary>It waits for a time or an event.</summary>
+    Parked,
+
+    /// <summary>It waits, and what it waits for has come already.</summary>
+    ParkedReady,
+
+    /// <summary>The lease was lost; somebody else has it, or will.</summary>
+    Lost,
+
+    /// <summary>The process stops; somebody else can have it at once.</summary>
+    HandedBack,
+}
