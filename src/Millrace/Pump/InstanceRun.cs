@@ -124,7 +124,7 @@ internal sealed class InstanceRun(ClaimedInstance claim, RunServices services)
     {
         await nodes.StopAllAsync();
         LettingGo = true;
-        var answer = await CheckpointAsync(new FinishCheckpoint(claim.Id, claim.LeaseToken, ended, outcome));
+        var answer = await CheckpointAsync(new FinishCheckpoint(claim.Lease, ended, outcome));
         if (!answer.Held)
             return RunEnd.Lost;
         services.Outcomes.Announce(claim.Id);
@@ -136,7 +136,7 @@ internal sealed class InstanceRun(ClaimedInstance claim, RunServices services)
         var waitingOn = WaitingOn.Describe(workflow, decision.State);
         LettingGo = true;
         var answer = await CheckpointAsync(new ParkCheckpoint(
-            claim.Id, claim.LeaseToken, decision.Ended, decision.State.NextDue, StateJson.Write(decision.State), waitingOn));
+            claim.Lease, decision.Ended, decision.State.NextDue, StateJson.Write(decision.State), waitingOn));
         return (answer.Held, answer.Ready) switch
         {
             (false, _) => RunEnd.Lost,
@@ -150,13 +150,13 @@ internal sealed class InstanceRun(ClaimedInstance claim, RunServices services)
     {
         LettingGo = true;
         var answer = await services.Checkpoints.StoreAsync(new ParkCheckpoint(
-            claim.Id, claim.LeaseToken, [], DateTimeOffset.UnixEpoch, StateJson.Write(state), Json.FromText("[]")));
+            claim.Lease, [], DateTimeOffset.UnixEpoch, StateJson.Write(state), Json.FromText("[]")));
         return answer.Held ? RunEnd.HandedBack : RunEnd.Lost;
     }
 
     private async Task<bool> StoreAsync(IReadOnlyList<NodeExecution> ended)
     {
-        var answer = await CheckpointAsync(new ProgressCheckpoint(claim.Id, claim.LeaseToken, ended));
+        var answer = await CheckpointAsync(new ProgressCheckpoint(claim.Lease, ended));
         if (answer.CancelRequested)
             RequestCancel(answer.CancelReason);
         return answer.Held;

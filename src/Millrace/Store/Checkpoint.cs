@@ -4,30 +4,29 @@ using Millrace.Values;
 namespace Millrace.Store;
 
 /// <summary>What an instance has come to, to be made durable. The hierarchy is closed.</summary>
-/// <param name="Id">The instance.</param>
-/// <param name="LeaseToken">The lease under which it was run.</param>
+/// <param name="Lease">The lease under which it was run.</param>
 /// <param name="Ended">The executions that ended since the last checkpoint.</param>
-internal abstract record Checkpoint(Guid Id, long LeaseToken, IReadOnlyList<NodeExecution> Ended)
+internal abstract record Checkpoint(Lease Lease, IReadOnlyList<NodeExecution> Ended)
 {
     /// <summary>Its approximate size in bytes.</summary>
     public virtual int Bytes => 200 + Ended.Sum(execution => 200 + (execution.Result?.Utf8.Length ?? 0));
 }
 
 /// <summary>The instance goes on.</summary>
-internal sealed record ProgressCheckpoint(Guid Id, long LeaseToken, IReadOnlyList<NodeExecution> Ended)
-    : Checkpoint(Id, LeaseToken, Ended);
+internal sealed record ProgressCheckpoint(Lease Lease, IReadOnlyList<NodeExecution> Ended)
+    : Checkpoint(Lease, Ended);
 
 /// <summary>The instance waits until it is due; null means for ever, unless something happens to it.</summary>
 internal sealed record ParkCheckpoint(
-    Guid Id, long LeaseToken, IReadOnlyList<NodeExecution> Ended, DateTimeOffset? Due, Json Snapshot, Json WaitingOn)
-    : Checkpoint(Id, LeaseToken, Ended)
+    Lease Lease, IReadOnlyList<NodeExecution> Ended, DateTimeOffset? Due, Json Snapshot, Json WaitingOn)
+    : Checkpoint(Lease, Ended)
 {
     public override int Bytes => base.Bytes + Snapshot.Utf8.Length;
 }
 
 /// <summary>The instance has ended.</summary>
-internal sealed record FinishCheckpoint(Guid Id, long LeaseToken, IReadOnlyList<NodeExecution> Ended, Outcome Outcome)
-    : Checkpoint(Id, LeaseToken, Ended)
+internal sealed record FinishCheckpoint(Lease Lease, IReadOnlyList<NodeExecution> Ended, Outcome Outcome)
+    : Checkpoint(Lease, Ended)
 {
     public override int Bytes => base.Bytes + (Outcome.Result?.Utf8.Length ?? 0);
 }

@@ -29,9 +29,9 @@ internal sealed class CheckpointStore : IAsyncDisposable
     private async Task<IReadOnlyList<CheckpointAnswer>> FlushAsync(IReadOnlyList<Checkpoint> checkpoints)
     {
         var answers = new Dictionary<Guid, CheckpointAnswer>(checkpoints.Count);
-        foreach (var bucket in checkpoints.GroupBy(checkpoint => InstanceId.BucketOf(checkpoint.Id)))
-            await FlushAsync(bucket.Key, [.. bucket.OrderBy(checkpoint => checkpoint.Id)], answers);
-        return [.. checkpoints.Select(checkpoint => answers.GetValueOrDefault(checkpoint.Id))];
+        foreach (var bucket in checkpoints.GroupBy(checkpoint => InstanceId.BucketOf(checkpoint.Lease.Instance)))
+            await FlushAsync(bucket.Key, [.. bucket.OrderBy(checkpoint => checkpoint.Lease.Instance)], answers);
+        return [.. checkpoints.Select(checkpoint => answers.GetValueOrDefault(checkpoint.Lease.Instance))];
     }
 
     private async Task FlushAsync(short bucket, List<Checkpoint> checkpoints, Dictionary<Guid, CheckpointAnswer> answers)
@@ -77,6 +77,8 @@ internal sealed class CheckpointStore : IAsyncDisposable
     private NpgsqlBatchCommand FinishCommand(short bucket, List<FinishCheckpoint> finishes)
     {
         var command = Command(SqlText.Finish, bucket, finishes);
+        command.Parameters.Add(Columns.Array(finishes, NpgsqlDbType.Uuid, finish => finish.Lease.Organisation));
+        command.Parameters.Add(Columns.Array(finishes, NpgsqlDbType.TimestampTz, finish => finish.Lease.StartedAt.UtcDateTime));
         command.Parameters.Add(Columns.Array(finishes, NpgsqlDbType.Smallint, finish => (short)finish.Outcome.Status));
         command.Parameters.Add(Columns.JsonArray(finishes, finish => finish.Outcome.Result));
         command.Parameters.Add(Columns.JsonArray(finishes, finish => ErrorJson.Write(finish.Outcome.Error)));
@@ -85,15 +87,16 @@ internal sealed class CheckpointStore : IAsyncDisposable
 
     private NpgsqlBatchCommand Command(string sql, short bucket, IReadOnlyList<Checkpoint> checkpoints)
     {
-        var ended = checkpoints.SelectMany(checkpoint => checkpoint.Ended.Select(execution => (checkpoint.Id, Execution: execution))).ToList();
+        var ended = checkpoints.SelectMany(checkpoint => checkpoint.Ended.Select(execution => (checkpoint.Lease, Execution: execution))).ToList();
         return new(sql)
         {
             Parameters =
             {
                 Columns.Value(bucket),
-                Columns.Array(checkpoints, NpgsqlDbType.Uuid, checkpoint => checkpoint.Id),
-                Columns.Array(checkpoints, NpgsqlDbType.Bigint, checkpoint => checkpoint.LeaseToken),
-                Columns.Array(ended, NpgsqlDbType.Uuid, item => item.Id),
+                Columns.Array(checkpoints, NpgsqlDbType.Uuid, checkpoint => checkpoint.Lease.Instance),
+                Columns.Array(checkpoints, NpgsqlDbType.Bigint, checkpoint => checkpoint.Lease.Token),
+                Columns.Array(ended, NpgsqlDbType.Uuid, item => item.Lease.Instance),
+                Columns.Array(ended, NpgsqlDbType.Uuid, item => item.Lease.Organisation),
                 Columns.Array(ended, NpgsqlDbType.Integer, item => item.Execution.Ordinal),
                 Columns.Array(ended, NpgsqlDbType.Text, item => item.Execution.Key.Path),
                 Columns.Array(ended, NpgsqlDbType.Integer, item => item.Execution.Key.Iteration),

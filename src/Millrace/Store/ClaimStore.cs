@@ -19,7 +19,11 @@ namespace Millrace.Store;
 /// <param name="Variables">Its variables.</param>
 internal sealed record ClaimedInstance(
     Guid Id, long LeaseToken, int Claims, DateTimeOffset StartedAt, bool CancelRequested, string? CancelReason, Json? Snapshot,
-    Guid Organisation, byte[] DefinitionHash, string? Workflow, string? Label, Json? Input, Json Variables);
+    Guid Organisation, byte[] DefinitionHash, string? Workflow, string? Label, Json? Input, Json Variables)
+{
+    /// <summary>The lease.</summary>
+    public Lease Lease => new(Id, Organisation, LeaseToken, StartedAt);
+}
 
 /// <summary>Claims ready instances and keeps their leases.</summary>
 internal sealed class ClaimStore(Database database, StoreClock clock)

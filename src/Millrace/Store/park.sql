@@ -1,10 +1,11 @@
 -- As progress.sql, for instances that now wait, or are handed back: the lease ends, the snapshot is kept, and the row
--- becomes ready when it is due. A request to cancel that came in between makes it ready at once: the expression is evaluated on the row as it
--- is after its lock was got, which a look at another table would not be. Returns the parked instances and whether they
--- are ready already.
+-- becomes ready when it is due. A request to cancel that came in between makes it ready at once: the expression is
+-- evaluated on the row as it is after its lock was got, which a look at another table would not be. Returns the parked
+-- instances and whether they are ready already.
 WITH held AS (
-    SELECT work.id, work.organisation_id
-    FROM unnest($2::uuid[], $3::bigint[]) AS item (id, lease_token)
+    SELECT work.id, item.due, item.snapshot, item.waiting_on
+    FROM unnest($2::uuid[], $3::bigint[], $17::timestamptz[], $18::json[], $19::json[])
+         AS item (id, lease_token, due, snapshot, waiting_on)
     JOIN millrace.work AS work ON work.bucket = $1 AND work.id = item.id AND work.lease_token = item.lease_token
     ORDER BY work.id
     FOR NO KEY UPDATE OF work
@@ -12,23 +13,21 @@ WITH held AS (
     INSERT INTO millrace.node_execution
            (bucket, instance_id, organisation_id, ordinal, path, iteration, attempt, kind, status, result, error,
             started_at, ended_at, worker)
-    SELECT $1, held.id, held.organisation_id, done.ordinal, done.path, done.iteration, done.attempt, done.kind,
-           done.status, done.result, done.error, done.started_at, done.ended_at, $15
-    FROM unnest($4::uuid[], $5::integer[], $6::text[], $7::integer[], $8::integer[], $9::text[], $10::smallint[],
-                $11::json[], $12::json[], $13::timestamptz[], $14::timestamptz[])
-         AS done (id, ordinal, path, iteration, attempt, kind, status, result, error, started_at, ended_at)
-    JOIN held ON held.id = done.id
+    SELECT $1, done.*, $16
+    FROM unnest($4::uuid[], $5::uuid[], $6::integer[], $7::text[], $8::integer[], $9::integer[], $10::text[],
+                $11::smallint[], $12::json[], $13::json[], $14::timestamptz[], $15::timestamptz[])
+         AS done (id, organisation_id, ordinal, path, iteration, attempt, kind, status, result, error, started_at, ended_at)
+    WHERE (done.id IN (SELECT id FROM held)) IS TRUE
     ON CONFLICT DO NOTHING
 )
 UPDATE millrace.work AS work
-SET ready_at    = CASE WHEN work.cancel_requested THEN now() ELSE item.due END,
+SET ready_at    = CASE WHEN work.cancel_requested THEN now() ELSE held.due END,
     lease_token = NULL,
     worker      = NULL,
     claims      = 0,
-    status      = CASE WHEN work.cancel_requested OR item.due <= now() THEN 0 ELSE 2 END,
-    snapshot    = item.snapshot,
-    waiting_on  = item.waiting_on
-FROM unnest($2::uuid[], $16::timestamptz[], $17::json[], $18::json[]) AS item (id, due, snapshot, waiting_on)
-JOIN held ON held.id = item.id
-WHERE work.bucket = $1 AND work.id = item.id
+    status      = CASE WHEN work.cancel_requested OR held.due <= now() THEN 0 ELSE 2 END,
+    snapshot    = held.snapshot,
+    waiting_on  = held.waiting_on
+FROM held
+WHERE work.bucket = $1 AND work.id = held.id
 RETURNING work.id, work.ready_at <= now();

@@ -49,14 +49,14 @@ public sealed class FencingTests : IAsyncLifetime
         var current = Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1)));
         var outcome = new Outcome(InstanceStatus.Completed, Json.FromText("\"stale\""), null);
 
-        Assert.False((await checkpoints.StoreAsync(new ProgressCheckpoint(stale.Id, stale.LeaseToken, [Execution("/do/0")]))).Held);
-        Assert.False((await checkpoints.StoreAsync(new ParkCheckpoint(stale.Id, stale.LeaseToken, [], null, Json.Null, Json.Null))).Held);
-        Assert.False((await checkpoints.StoreAsync(new FinishCheckpoint(stale.Id, stale.LeaseToken, [Execution("/do/0")], outcome))).Held);
+        Assert.False((await checkpoints.StoreAsync(new ProgressCheckpoint(stale.Lease, [Execution("/do/0")]))).Held);
+        Assert.False((await checkpoints.StoreAsync(new ParkCheckpoint(stale.Lease, [], null, Json.Null, Json.Null))).Held);
+        Assert.False((await checkpoints.StoreAsync(new FinishCheckpoint(stale.Lease, [Execution("/do/0")], outcome))).Held);
         Assert.Empty(await RenewAsync(stale));
         Assert.Equal(0, await TestCluster.ScalarAsync<long>(connection, "select count(*) from millrace.node_execution"));
 
         Assert.Single(await RenewAsync(current));
-        Assert.True((await checkpoints.StoreAsync(new FinishCheckpoint(current.Id, current.LeaseToken, [Execution("/do/0")], outcome with { Result = Json.FromText("1") }))).Held);
+        Assert.True((await checkpoints.StoreAsync(new FinishCheckpoint(current.Lease, [Execution("/do/0")], outcome with { Result = Json.FromText("1") }))).Held);
         Assert.Equal("1", (await server.InstanceAsync(current.Id.ToString())).GetProperty("result").GetRawText());
     }
 
@@ -66,7 +66,7 @@ public sealed class FencingTests : IAsyncLifetime
         await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
         var claim = Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1)));
         for (var i = 0; i < 2; i++)
-            Assert.True((await checkpoints.StoreAsync(new ProgressCheckpoint(claim.Id, claim.LeaseToken, [Execution("/do/0")]))).Held);
+            Assert.True((await checkpoints.StoreAsync(new ProgressCheckpoint(claim.Lease, [Execution("/do/0")]))).Held);
         Assert.Equal(1, await TestCluster.ScalarAsync<long>(connection, "select count(*) from millrace.node_execution"));
     }
 
@@ -78,10 +78,10 @@ public sealed class FencingTests : IAsyncLifetime
         Assert.Equal(System.Net.HttpStatusCode.Accepted, (await server.PostAsync($"instances/{id}/cancel", """{"reason":"r"}""")).Status);
 
         Assert.Equal((true, "r"), Assert.Single(await RenewAsync(claim)) is var renewed ? (renewed.CancelRequested, renewed.CancelReason) : default);
-        var progress = await checkpoints.StoreAsync(new ProgressCheckpoint(claim.Id, claim.LeaseToken, [Execution("/do/0")]));
+        var progress = await checkpoints.StoreAsync(new ProgressCheckpoint(claim.Lease, [Execution("/do/0")]));
         Assert.Equal((true, "r"), (progress.CancelRequested, progress.CancelReason));
         var parked = await checkpoints.StoreAsync(new ParkCheckpoint(
-            claim.Id, claim.LeaseToken, [], DateTimeOffset.UtcNow.AddHours(1), StateJson.Write(InstanceState.Initial), Json.FromText("[]")));
+            claim.Lease, [], DateTimeOffset.UtcNow.AddHours(1), StateJson.Write(InstanceState.Initial), Json.FromText("[]")));
         Assert.Equal((true, true), (parked.Held, parked.Ready));
         Assert.True(Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1))).CancelRequested);
     }
@@ -92,7 +92,7 @@ public sealed class FencingTests : IAsyncLifetime
         await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
         var claim = Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1)));
         var answer = await checkpoints.StoreAsync(new ParkCheckpoint(
-            claim.Id, claim.LeaseToken, [], DateTimeOffset.UnixEpoch, StateJson.Write(InstanceState.Initial), Json.FromText("[]")));
+            claim.Lease, [], DateTimeOffset.UnixEpoch, StateJson.Write(InstanceState.Initial), Json.FromText("[]")));
         Assert.True(answer.Ready);
         Assert.Equal("pending", (await server.InstanceAsync(claim.Id.ToString())).GetProperty("status").GetString());
         Assert.Equal(1, Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1))).Claims);
