@@ -27,7 +27,7 @@ internal sealed class LeaseKeeper(ClaimStore claims, PumpOptions settings, TimeP
         {
             await Task.Delay(settings.Lease / 3, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             foreach (var bucket in runs.Values.GroupBy(held => InstanceId.BucketOf(held.Run.Id)))
-                await RenewAsync(bucket.Key, [.. bucket]);
+                await RenewAsync(bucket.Key, [.. bucket.OrderBy(held => held.Run.Id)]);
         }
     }
 

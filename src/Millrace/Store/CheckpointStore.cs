@@ -40,7 +40,7 @@ internal sealed class CheckpointStore : IAsyncDisposable
         var parks = checkpoints.OfType<ParkCheckpoint>().ToList();
         var finishes = checkpoints.OfType<FinishCheckpoint>().ToList();
 
-        await using var batch = database.Source.CreateBatch();
+        await using var batch = database.Batches.CreateBatch();
         if (progress.Count > 0)
             batch.BatchCommands.Add(Command(SqlText.Progress, bucket, progress));
         if (parks.Count > 0)

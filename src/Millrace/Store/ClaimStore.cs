@@ -32,7 +32,7 @@ internal sealed class ClaimStore(Database database, StoreClock clock)
     public async Task<IReadOnlyList<ClaimedInstance>> ClaimAsync(short bucket, int limit, TimeSpan lease, string worker, CancellationToken cancel)
     {
         var token = Random.Shared.NextInt64(1, long.MaxValue);
-        await using var command = database.Source.CreateCommand(SqlText.Claim);
+        await using var command = database.Batches.CreateCommand(SqlText.Claim);
         command.Parameters.Add(Columns.Value(bucket));
         command.Parameters.Add(Columns.Value(limit));
         command.Parameters.Add(Columns.Value(lease));
@@ -64,7 +64,7 @@ internal sealed class ClaimStore(Database database, StoreClock clock)
     public async Task<IReadOnlyList<(Guid Id, bool CancelRequested, string? CancelReason)>> RenewAsync(
         short bucket, IReadOnlyList<(Guid Id, long Token)> leases, TimeSpan lease, CancellationToken cancel)
     {
-        await using var command = database.Source.CreateCommand(SqlText.Renew);
+        await using var command = database.Batches.CreateCommand(SqlText.Renew);
         command.Parameters.Add(Columns.Value(bucket));
         command.Parameters.Add(Columns.Value(leases.Select(held => held.Id).ToArray()));
         command.Parameters.Add(Columns.Value(leases.Select(held => held.Token).ToArray()));

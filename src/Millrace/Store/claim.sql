@@ -1,6 +1,7 @@
 -- Claims ready instances of one bucket, the most urgent first. Parameters: bucket, limit, lease, token, worker.
 -- Plan: one range scan of work_ready for each of the ten priorities, which reads due rows only; leased and sleeping
 -- rows lie beyond its end. The nested loop stops as soon as the limit is reached, so nothing more is locked.
+-- "ready_at < 'infinity'" repeats the index's condition, which the planner cannot derive from now().
 -- The select stays in a CTE of its own: joined into the UPDATE directly, its LIMIT may run more than once.
 WITH due AS MATERIALIZED (
     SELECT ready.id
@@ -8,7 +9,7 @@ WITH due AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT id
         FROM millrace.work
-        WHERE bucket = $1 AND priority = level.priority AND ready_at <= now()
+        WHERE bucket = $1 AND priority = level.priority AND ready_at <= now() AND ready_at < 'infinity'
         ORDER BY ready_at
         LIMIT $2
         FOR UPDATE SKIP LOCKED

@@ -2,9 +2,12 @@
 WITH held AS (
     SELECT work.id
     FROM unnest($2::uuid[], $3::bigint[]) AS item (id, lease_token)
-    JOIN millrace.work AS work ON work.bucket = $1 AND work.id = item.id AND work.lease_token = item.lease_token
-    ORDER BY work.id
-    FOR UPDATE OF work
+    CROSS JOIN LATERAL (
+        SELECT *
+        FROM millrace.work
+        WHERE bucket = $1 AND id = item.id AND lease_token = item.lease_token
+        FOR UPDATE
+    ) AS work
 ), history AS (
     INSERT INTO millrace.node_execution
            (bucket, instance_id, organisation_id, ordinal, path, iteration, attempt, kind, status, result, error,

@@ -6,9 +6,12 @@ WITH held AS (
     SELECT work.id, item.due, item.snapshot, item.waiting_on
     FROM unnest($2::uuid[], $3::bigint[], $17::timestamptz[], $18::json[], $19::json[])
          AS item (id, lease_token, due, snapshot, waiting_on)
-    JOIN millrace.work AS work ON work.bucket = $1 AND work.id = item.id AND work.lease_token = item.lease_token
-    ORDER BY work.id
-    FOR NO KEY UPDATE OF work
+    CROSS JOIN LATERAL (
+        SELECT *
+        FROM millrace.work
+        WHERE bucket = $1 AND id = item.id AND lease_token = item.lease_token
+        FOR NO KEY UPDATE
+    ) AS work
 ), history AS (
     INSERT INTO millrace.node_execution
            (bucket, instance_id, organisation_id, ordinal, path, iteration, attempt, kind, status, result, error,

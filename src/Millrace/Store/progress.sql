@@ -1,14 +1,18 @@
 -- Stores the executions that ended, for instances that go on, where the lease still holds. Returns those instances and
 -- whether somebody asked for them to be cancelled. The row locks keep a takeover out until the commit.
 -- Parameters: bucket, ids and tokens, then one array for each column of the executions, then the worker.
--- Plan: a primary key look-up for each id. "IN (…) IS TRUE" is asked of a hash table; without IS TRUE it would become a
+-- Plan: a primary key look-up for each id, in the order of the ids, which is the order of the locks: the caller sorts
+-- them, and LATERAL leaves no other order. "IN (…) IS TRUE" is asked of a hash table; without IS TRUE it would become a
 -- join, and our sessions have none but nested loops.
 WITH held AS (
     SELECT work.id, work.cancel_requested, work.cancel_reason
     FROM unnest($2::uuid[], $3::bigint[]) AS item (id, lease_token)
-    JOIN millrace.work AS work ON work.bucket = $1 AND work.id = item.id AND work.lease_token = item.lease_token
-    ORDER BY work.id
-    FOR NO KEY UPDATE OF work
+    CROSS JOIN LATERAL (
+        SELECT *
+        FROM millrace.work
+        WHERE bucket = $1 AND id = item.id AND lease_token = item.lease_token
+        FOR NO KEY UPDATE
+    ) AS work
 ), history AS (
     INSERT INTO millrace.node_execution
            (bucket, instance_id, organisation_id, ordinal, path, iteration, attempt, kind, status, result, error,

@@ -1,11 +1,15 @@
 -- Renews leases and brings back requests to cancel. A lease that is not returned is lost.
--- Parameters: bucket, ids, tokens, lease. Rows are locked in the order of their ids, as every batch does.
+-- Parameters: bucket, ids, tokens, lease. Rows are locked in the order of the ids, as by every batch;
+-- the caller sorts them.
 WITH held AS (
     SELECT work.id
     FROM unnest($2::uuid[], $3::bigint[]) AS item (id, lease_token)
-    JOIN millrace.work AS work ON work.bucket = $1 AND work.id = item.id AND work.lease_token = item.lease_token
-    ORDER BY work.id
-    FOR NO KEY UPDATE OF work
+    CROSS JOIN LATERAL (
+        SELECT *
+        FROM millrace.work
+        WHERE bucket = $1 AND id = item.id AND lease_token = item.lease_token
+        FOR NO KEY UPDATE
+    ) AS work
 )
 UPDATE millrace.work AS work
 SET ready_at = now() + $4::interval

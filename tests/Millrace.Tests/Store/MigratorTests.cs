@@ -95,7 +95,7 @@ public sealed class MigratorTests : IAsyncLifetime
               AND relname NOT IN ('migration', 'bucket_count')
               AND NOT (EXISTS (SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = 'bucket' AND attnum = 1)
                        AND EXISTS (SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = 'organisation_id')
-                       AND (SELECT indkey[0] = 1 FROM pg_index WHERE indrelid = pg_class.oid AND indisprimary))
+                       AND (SELECT 1 = ANY (indkey) FROM pg_index WHERE indrelid = pg_class.oid AND indisprimary))
             """);
         Assert.Equal("", strays);
     }
