@@ -12,7 +12,7 @@ public sealed class StoreOptions
     [Range(1, 1024)]
     public int Buckets { get; set; } = 1;
 
-    /// <summary>The most connections to the store at once.</summary>
+    /// <summary>The most connections to the store at once; the pump's claims and checkpoints have up to six more.</summary>
     [Range(2, 1000)]
     public int PoolSize { get; set; } = 16;
 
