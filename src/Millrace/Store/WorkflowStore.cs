@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Microsoft.Extensions.Options;
 using Millrace.Configuration;
 using Millrace.Values;
 using Millrace.Workflows;
@@ -17,11 +16,14 @@ namespace Millrace.Store;
 public sealed record WorkflowVersion(string Name, int Version, byte[] Hash, DateTimeOffset CreatedAt, Json? Definition = null);
 
 /// <summary>Stores definitions by content and workflows by name. Nothing stored is ever changed.</summary>
-public sealed class WorkflowStore(Database database, IOptions<MillraceOptions> options)
+public sealed class WorkflowStore(Database database)
 {
     // What is known to be stored, and what was read before; emptied when it has grown large, which costs a little work.
     private const int CacheSize = 10_000;
     private readonly ConcurrentDictionary<(Guid, string), Workflow> cache = new();
+
+    // A stored definition was within the limits when it came; later, narrower ones must not strand its instances.
+    private static readonly LimitOptions Unlimited = new() { Nodes = int.MaxValue, Levels = int.MaxValue, DefinitionBytes = int.MaxValue };
 
     /// <summary>Makes sure that a definition is stored.</summary>
     public async Task EnsureAsync(Guid organisation, Workflow workflow, CancellationToken cancel)
@@ -165,12 +167,4 @@ public sealed class WorkflowStore(Database database, IOptions<MillraceOptions> o
     }
 
     private static (Guid, string) KeyOf(Guid organisation, byte[] hash) => (organisation, Convert.ToBase64String(hash));
-
-    // A stored definition was within the limits when it came; later limits must not strand its instances.
-    private LimitOptions Unlimited { get; } = new()
-    {
-        Nodes = int.MaxValue,
-        Levels = options.Value.Limits.Levels > 256 ? options.Value.Limits.Levels : 256,
-        DefinitionBytes = int.MaxValue,
-    };
 }
