@@ -120,7 +120,7 @@ public sealed class InstanceHandlers(InstanceStore instances, InstanceList list,
         var execution = view.Execution;
         return new(
             execution.Key.Path, execution.Kind, execution.Key.Iteration, execution.Key.Attempt, execution.Status.Name(), execution.Result,
-            ErrorJson.Write(execution.Error), execution.StartedAt, execution.EndedAt, (execution.EndedAt - execution.StartedAt).TotalMilliseconds, view.Worker);
+            ErrorJson.OfExecution(execution.Error), execution.StartedAt, execution.EndedAt, (execution.EndedAt - execution.StartedAt).TotalMilliseconds, view.Worker);
     }
 
     private static async Task<string?> ReasonAsync(HttpRequest request, CancellationToken cancel)

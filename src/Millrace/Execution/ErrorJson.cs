@@ -6,24 +6,36 @@ namespace Millrace.Execution;
 /// <summary>Errors as the API shows and the store keeps them: <c>{message, path, kind, attempt, code?}</c>.</summary>
 public static class ErrorJson
 {
-    /// <summary>Writes an error; null for none.</summary>
-    public static Json? Write(NodeError? error) => error is null ? null : Json.Write(writer =>
+    /// <summary>An instance's error: these members and no others; null for none. Where no node failed, its three are null.</summary>
+    public static Json? OfInstance(NodeError? error) => error is null ? null : Json.Write(writer =>
     {
         writer.WriteStartObject();
-        writer.WriteString("message", error.Message);
-        if (error.Path is not null)
-        {
-            writer.WriteString("path", error.Path);
-            writer.WriteString("kind", error.Kind);
-            writer.WriteNumber("attempt", error.Attempt);
-        }
+        WriteMembers(writer, error);
+        writer.WriteEndObject();
+    });
 
-        if (error.Code is not null)
-            writer.WriteString("code", error.Code);
+    /// <summary>An execution's error, which also says where another attempt could not have helped; null for none.</summary>
+    public static Json? OfExecution(NodeError? error) => error is null ? null : Json.Write(writer =>
+    {
+        writer.WriteStartObject();
+        WriteMembers(writer, error);
         if (!error.Retryable)
             writer.WriteBoolean("retryable", false);
         writer.WriteEndObject();
     });
+
+    private static void WriteMembers(Utf8JsonWriter writer, NodeError error)
+    {
+        writer.WriteString("message", error.Message);
+        writer.WriteString("path", error.Path);
+        writer.WriteString("kind", error.Kind);
+        if (error.Path is null)
+            writer.WriteNull("attempt");
+        else
+            writer.WriteNumber("attempt", error.Attempt);
+        if (error.Code is not null)
+            writer.WriteString("code", error.Code);
+    }
 
     internal static NodeError? Read(Json? json)
     {
@@ -31,9 +43,9 @@ public static class ErrorJson
             return null;
         return new(
             error.GetProperty("message").GetString()!,
-            error.TryGetProperty("path", out var path) ? path.GetString() : null,
-            error.TryGetProperty("kind", out var kind) ? kind.GetString() : null,
-            error.TryGetProperty("attempt", out var attempt) ? attempt.GetInt32() : 0,
+            error.GetProperty("path").GetString(),
+            error.GetProperty("kind").GetString(),
+            error.GetProperty("attempt") is { ValueKind: JsonValueKind.Number } attempt ? attempt.GetInt32() : 0,
             error.TryGetProperty("code", out var code) ? code.GetString() : null,
             !error.TryGetProperty("retryable", out _));
     }

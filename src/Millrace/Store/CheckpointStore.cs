@@ -81,7 +81,7 @@ internal sealed class CheckpointStore : IAsyncDisposable
         command.Parameters.Add(Columns.Array(finishes, NpgsqlDbType.TimestampTz, finish => finish.Lease.StartedAt.UtcDateTime));
         command.Parameters.Add(Columns.Array(finishes, NpgsqlDbType.Smallint, finish => (short)finish.Outcome.Status));
         command.Parameters.Add(Columns.JsonArray(finishes, finish => finish.Outcome.Result));
-        command.Parameters.Add(Columns.JsonArray(finishes, finish => ErrorJson.Write(finish.Outcome.Error)));
+        command.Parameters.Add(Columns.JsonArray(finishes, finish => ErrorJson.OfInstance(finish.Outcome.Error)));
         return command;
     }
 
@@ -104,7 +104,7 @@ internal sealed class CheckpointStore : IAsyncDisposable
                 Columns.Array(ended, NpgsqlDbType.Text, item => item.Execution.Kind),
                 Columns.Array(ended, NpgsqlDbType.Smallint, item => (short)item.Execution.Status),
                 Columns.JsonArray(ended, item => item.Execution.Result),
-                Columns.JsonArray(ended, item => ErrorJson.Write(item.Execution.Error)),
+                Columns.JsonArray(ended, item => ErrorJson.OfExecution(item.Execution.Error)),
                 Columns.Array(ended, NpgsqlDbType.TimestampTz, item => item.Execution.StartedAt.UtcDateTime),
                 Columns.Array(ended, NpgsqlDbType.TimestampTz, item => item.Execution.EndedAt.UtcDateTime),
                 Columns.Value(worker),
