@@ -81,8 +81,10 @@ public sealed class SqlNodeTests(ServerFixture fixture) : IClassFixture<ServerFi
     public async Task No_value_reaches_the_server_as_text_of_a_statement()
     {
         string[] hostile = ["'; drop table victims; --", "$1", "\\'; select 1; --", "{{ input }}", "$$ || $$", "0 or 1=1", "\u2019; delete", "\"; --", "%s", "/*"];
-        await TestCluster.ExecuteAsync(fixture.ConnectionString, "create table if not exists victims (a text); do $$ begin execute format('alter database %I set log_statement = ''all''', current_database()); end $$");
-        await using var logged = await TestServer.StartAsync(fixture.ConnectionString);
+        // A database of its own: a server that was already connected would take some of the instances and log nothing.
+        var database = await TestCluster.CreateDatabaseAsync();
+        await TestCluster.ExecuteAsync(database, "create table victims (a text); do $$ begin execute format('alter database %I set log_statement = ''all''', current_database()); end $$");
+        await using var logged = await TestServer.StartAsync(database);
         var marker = $"marker_{Guid.NewGuid():N}";
         foreach (var value in hostile)
         {
@@ -96,7 +98,7 @@ public sealed class SqlNodeTests(ServerFixture fixture) : IClassFixture<ServerFi
         var statements = log.Split('\n').Where(line => line.Contains(marker, StringComparison.Ordinal) && line.Contains("execute", StringComparison.Ordinal)).ToList();
         Assert.Equal(hostile.Length, statements.Count);
         Assert.All(statements, statement => Assert.EndsWith($": select  $1 ::text as {marker},  $2  || '' as b", statement, StringComparison.Ordinal));
-        Assert.Equal(hostile.Length, await TestCluster.ScalarAsync<long>(fixture.ConnectionString, "select count(*) from victims"));
+        Assert.Equal(hostile.Length, await TestCluster.ScalarAsync<long>(database, "select count(*) from victims"));
     }
 
     [Theory]
