@@ -36,10 +36,11 @@ public static partial class Duration
             "h" => 3_600_000,
             _ => 86_400_000,
         };
-        var milliseconds = double.Parse(match.Groups["number"].Value, CultureInfo.InvariantCulture) * unit;
-        if (milliseconds > Longest.TotalMilliseconds)
+        // In decimals, since 766.353 ms is no double; in whole microseconds, since the store's times are.
+        var microseconds = decimal.Parse(match.Groups["number"].Value, CultureInfo.InvariantCulture) * unit * 1000;
+        if (microseconds > (decimal)Longest.TotalMicroseconds)
             return false;
-        duration = TimeSpan.FromMilliseconds(milliseconds);
+        duration = new((long)microseconds * TimeSpan.TicksPerMicrosecond);
         return true;
     }
 

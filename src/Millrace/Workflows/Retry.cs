@@ -14,12 +14,13 @@ public sealed record Retry(int Attempts, TimeSpan Backoff, double Factor, TimeSp
     /// <summary>One attempt.</summary>
     public static Retry None { get; } = Default with { Attempts = 1 };
 
-    /// <summary>The pause after a failed attempt.</summary>
+    /// <summary>The pause after a failed attempt, in whole microseconds.</summary>
     /// <param name="attempt">The attempt that failed, from 1.</param>
     /// <param name="share">Where in the jitter's range to land, from 0 to 1; the same input gives the same pause.</param>
     public TimeSpan PauseAfter(int attempt, double share)
     {
         var pause = Math.Min(Backoff.TotalMilliseconds * Math.Pow(Factor, attempt - 1), MaxBackoff.TotalMilliseconds);
-        return TimeSpan.FromMilliseconds(Jitter ? pause * (1 - (share / 2)) : pause);
+        var milliseconds = Jitter ? pause * (1 - (share / 2)) : pause;
+        return new((long)Math.Round(milliseconds * 1000) * TimeSpan.TicksPerMicrosecond);
     }
 }

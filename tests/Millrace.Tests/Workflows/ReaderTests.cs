@@ -60,6 +60,15 @@ public sealed class ReaderTests
     }
 
     [Fact]
+    public void Durations_are_whole_microseconds()
+    {
+        Assert.True(Duration.TryParse("766.353ms", out var duration));
+        Assert.Equal(TimeSpan.FromMicroseconds(766_353), duration);
+        Assert.True(Duration.TryParse("0.0015ms", out duration));
+        Assert.Equal(TimeSpan.FromMicroseconds(1), duration);
+    }
+
+    [Fact]
     public void The_hash_ignores_white_space_and_nothing_else()
     {
         static string HashOf(string definition) => Convert.ToHexString(Read(definition).Hash);
