@@ -66,6 +66,8 @@ internal sealed class ServerApp : IAsyncDisposable
     /// <summary>Stops everything; the local PostgreSQL last.</summary>
     public async ValueTask DisposeAsync()
     {
+        // A start that failed half-way leaves behind what had begun before it, the pump among it.
+        await Web.StopAsync();
         await Web.DisposeAsync();
         Npgsql.NpgsqlConnection.ClearAllPools();
         if (local is not null)
