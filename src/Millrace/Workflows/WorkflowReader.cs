@@ -39,9 +39,14 @@ public sealed partial class WorkflowReader
 
     private Workflow? Read(JsonElement definition)
     {
-        if (ObjectReader.Of(definition, "", faults) is not { } root)
+        if (definition.ValueKind is not JsonValueKind.Object)
+        {
+            faults.Add("", $"Expected an object, found {ObjectReader.Name(definition)}.");
             return null;
+        }
 
+        // Values of the definition are part of results: they are read from what is stored, not from what was sent, so
+        // that they look the same in the process that took it in and in any other.
         var document = Json.From(definition).Minified();
         if (document.Utf8.Length > limits.DefinitionBytes)
         {
@@ -49,6 +54,7 @@ public sealed partial class WorkflowReader
             return null;
         }
 
+        var root = new ObjectReader(document.Element, "", faults);
         root.Any("$schema");
         root.Text("description");
         var name = ReadName(root);

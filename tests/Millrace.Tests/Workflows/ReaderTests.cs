@@ -77,6 +77,13 @@ public sealed class ReaderTests
     }
 
     [Fact]
+    public void Values_are_those_of_the_stored_definition()
+    {
+        var node = Assert.IsType<ReturnNode>(Read("""{ "do" : [ { "return" : { "a" : 1 } } ] }""").Do[0]);
+        Assert.Equal("""{"a":1}""", Assert.IsType<LiteralValue>(node.Value).Value.ToString());
+    }
+
+    [Fact]
     public void A_statement_keeps_the_shorter_of_its_two_time_outs()
     {
         var nodes = Read("""{"do":[{"sql":{"query":"select 1","timeout":"1s"},"timeout":"5s"},{"sql":{"query":"select 1","timeout":"9s"},"timeout":"5s"},{"sql":{"query":"select 1","timeout":"9s"}}]}""").Do;
