@@ -15,6 +15,7 @@ public static class ApiRegistration
         services.AddSingleton<DefinitionCache>();
         services.AddSingleton<StartHandlers>();
         services.AddSingleton<InstanceHandlers>();
+        services.AddSingleton<ControlHandlers>();
         services.AddSingleton<WorkflowHandlers>();
         services.AddSingleton<VariableHandlers>();
         services.AddSingleton<HealthHandlers>();

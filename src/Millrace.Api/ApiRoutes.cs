@@ -20,6 +20,7 @@ public static class ApiRoutes
     {
         var api = endpoints.MapGroup(Base);
         MapInstances(api);
+        MapControl(api);
         MapWorkflows(api);
         MapVariables(api);
         MapHealth(api);
@@ -50,10 +51,30 @@ public static class ApiRoutes
         MapKeyed(api, "GET", "/instances/{id}/explain", (InstanceHandlers h) => h.ExplainAsync, "ExplainInstance", "Draw an instance as text, Mermaid or JSON")
             .Produces<Explanation>(StatusCodes.Status200OK, BodyReader.JsonType, "text/plain", "text/vnd.mermaid")
             .Problems(404);
-        MapKeyed(api, "POST", "/instances/{id}/cancel", (InstanceHandlers h) => h.CancelAsync, "CancelInstance", "Ask for an instance to be cancelled")
+    }
+
+    private static void MapControl(RouteGroupBuilder api)
+    {
+        MapKeyed(api, "POST", "/instances/{id}/signals/{name}", (ControlHandlers h) => h.SignalAsync, "SendSignal", "Send a signal; it is kept until something waits for it")
+            .Accepts<object>(isOptional: true, BodyReader.JsonType)
+            .Produces<InstanceResponse>(StatusCodes.Status202Accepted)
+            .Problems(400, 404, 409, 413, 415, 422, 429);
+        MapKeyed(api, "POST", "/instances/{id}/cancel", (ControlHandlers h) => h.CancelAsync, "CancelInstance", "Ask for an instance to be cancelled")
             .Accepts<CancelRequestBody>(isOptional: true, BodyReader.JsonType)
             .Produces<InstanceResponse>(StatusCodes.Status202Accepted)
             .Problems(400, 404, 409, 413, 415, 422);
+        MapKeyed(api, "POST", "/instances/{id}/suspend", (ControlHandlers h) => h.SuspendAsync, "SuspendInstance", "Let nothing further of an instance begin")
+            .Produces<InstanceResponse>(StatusCodes.Status202Accepted)
+            .Problems(400, 404, 409);
+        MapKeyed(api, "POST", "/instances/{id}/resume", (ControlHandlers h) => h.ResumeAsync, "ResumeInstance", "Let a suspended instance go on")
+            .Produces<InstanceResponse>(StatusCodes.Status202Accepted)
+            .Problems(400, 404, 409);
+        MapKeyed(api, "POST", "/instances/{id}/retry", (ControlHandlers h) => h.RetryAsync, "RetryInstance", "Let a failed instance go on from the nodes that failed")
+            .Produces<InstanceResponse>(StatusCodes.Status202Accepted)
+            .Problems(400, 404, 409);
+        MapKeyed(api, "DELETE", "/instances/{id}", (ControlHandlers h) => h.DeleteAsync, "DeleteInstance", "Remove an ended instance and its history")
+            .Produces(StatusCodes.Status204NoContent)
+            .Problems(400, 404, 409);
     }
 
     private static void MapWorkflows(RouteGroupBuilder api)

@@ -31,8 +31,10 @@ internal sealed class ServerApp : IAsyncDisposable
     /// <param name="configure">Has the last word on settings.</param>
     /// <param name="announce">Takes a line for each step that may last.</param>
     /// <param name="cancel">Gives up.</param>
+    /// <param name="register">Adds services of the host's own, handlers of <c>call</c> nodes among them.</param>
     public static async Task<ServerApp> BuildAsync(
-        string? urls, Action<IConfigurationManager> configure, Action<string> announce, CancellationToken cancel)
+        string? urls, Action<IConfigurationManager> configure, Action<string> announce, CancellationToken cancel,
+        Action<IServiceCollection>? register = null)
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.WebHost.UseUrls(urls ?? builder.Configuration["urls"] ?? DefaultUrl);
@@ -51,6 +53,7 @@ internal sealed class ServerApp : IAsyncDisposable
                 builder.Configuration["Millrace:ConnectionString"] = local.ConnectionString;
             }
 
+            register?.Invoke(builder.Services);
             var web = Compose(builder, settings);
             var newKey = await PrepareAsync(web, announce, cancel);
             return new(web, local, newKey);

@@ -40,4 +40,7 @@ internal static partial class Log
 
     [LoggerMessage(12, LogLevel.Error, "Leases could not be renewed")]
     public static partial void RenewalBroke(this ILogger log, Exception exception);
+
+    [LoggerMessage(13, LogLevel.Error, "Handler {Handler} threw at {Path} of instance {Instance}")]
+    public static partial void HandlerThrew(this ILogger log, string handler, Guid instance, string path, Exception exception);
 }

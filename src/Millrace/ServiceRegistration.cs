@@ -33,21 +33,31 @@ public static class ServiceRegistration
         services.AddSingleton<WorkflowStore>();
         services.AddSingleton<VariableStore>();
         services.AddSingleton<InstanceList>();
-        services.AddSingleton<InstanceExplainer>();
+        services.AddSingleton(provider => new InstanceExplainer(
+            provider.GetRequiredService<InstanceStore>(), provider.GetRequiredService<WorkflowStore>(), provider.GetRequiredService<SignalStore>(),
+            provider.GetRequiredService<ItemScopes>()));
         services.AddSingleton<BucketHistory>();
-        services.AddSingleton(provider => new InstanceStore(provider.GetRequiredService<Database>(), provider.GetRequiredService<CancelRelay>()));
+        services.AddSingleton<InstanceStore>();
+        services.AddSingleton(provider => new ControlStore(
+            provider.GetRequiredService<Database>(), provider.GetRequiredService<InstanceStore>(), provider.GetRequiredService<RunRelay>(),
+            provider.GetRequiredService<IOptions<MillraceOptions>>()));
+        services.AddSingleton<SignalStore>();
+        services.AddSingleton<ChildStore>();
+        services.AddSingleton<ChildrenLeft>();
         services.AddSingleton(provider => new StartStore(
             provider.GetRequiredService<Database>(), provider.GetRequiredService<PumpSignal>(), provider.GetRequiredService<BucketHistory>(),
             provider.GetRequiredService<IOptions<MillraceOptions>>()));
 
         services.AddSingleton<PumpSignal>();
-        services.AddSingleton<CancelRelay>();
+        services.AddSingleton<RunRelay>();
+        services.AddSingleton<ItemScopes>();
         services.AddSingleton(provider => new OutcomeHub(provider.GetRequiredService<Database>(), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<ClaimStore>();
         services.AddSingleton<CheckpointStore>();
         services.AddSingleton<SqlConnections>();
         services.AddSingleton<SqlExecutor>();
         services.AddSingleton<HttpExecutor>();
+        services.AddSingleton<CallExecutor>();
         services.AddSingleton<NodeExecutors>();
         services.AddHostedService<InstancePump>();
         services.AddHostedService<Maintenance>();

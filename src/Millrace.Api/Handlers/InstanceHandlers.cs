@@ -6,15 +6,12 @@ using Millrace.Execution;
 using Millrace.Explaining;
 using Millrace.Pump;
 using Millrace.Store;
-using Millrace.Values;
 
 namespace Millrace.Api.Handlers;
 
 /// <summary>Calls that look at instances and act on single ones.</summary>
-public sealed class InstanceHandlers(InstanceStore instances, InstanceList list, InstanceExplainer explainer, OutcomeHub outcomes)
+public sealed class InstanceHandlers(InstanceStore instances, InstanceList list, InstanceExplainer explainer, ChildrenLeft childrenLeft, OutcomeHub outcomes, TimeProvider time)
 {
-    private const int MaxCancelBytes = 16 << 10;
-
     /// <summary>GET /instances/{id}</summary>
     public async Task<IResult> GetAsync(HttpRequest request, Guid organisation, CancellationToken cancel)
     {
@@ -22,11 +19,10 @@ public sealed class InstanceHandlers(InstanceStore instances, InstanceList list,
         var view = await FindAsync(organisation, id, cancel);
         if (QueryReader.Wait(request) is { } wait && !view.Status.IsEnd())
         {
-            await outcomes.WaitAsync(id, wait, cancel);
-            view = await FindAsync(organisation, id, cancel);
+            view = await WaitAsync(organisation, id, view, wait, cancel);
         }
 
-        return Answers.Json(Answers.Instance(view), ApiJson.Relaxed.InstanceResponse);
+        return Answers.Json(Answers.Instance(await childrenLeft.TellAsync(view, cancel)), ApiJson.Relaxed.InstanceResponse);
     }
 
     /// <summary>GET /instances</summary>
@@ -35,7 +31,7 @@ public sealed class InstanceHandlers(InstanceStore instances, InstanceList list,
         var limit = QueryReader.Limit(request);
         var filter = new InstanceFilter(
             organisation, Status(request), QueryReader.Text(request, "label"), QueryReader.Text(request, "workflow"), Before(request), limit + 1);
-        var found = await list.PageAsync(filter, cancel);
+        var found = await childrenLeft.TellAsync(await list.PageAsync(filter, cancel), cancel);
         var data = found.Take(limit).Select(Answers.Instance).ToList();
         var more = found.Count > limit;
         return Answers.Json(
@@ -60,21 +56,6 @@ public sealed class InstanceHandlers(InstanceStore instances, InstanceList list,
     public async Task<IResult> ExplainAsync(HttpRequest request, Guid organisation, CancellationToken cancel) =>
         Draw(request, await explainer.ExplainAsync(organisation, QueryReader.Id(request), cancel) ?? throw Unknown());
 
-    /// <summary>POST /instances/{id}/cancel</summary>
-    public async Task<IResult> CancelAsync(HttpRequest request, Guid organisation, CancellationToken cancel)
-    {
-        var id = QueryReader.Id(request);
-        var reason = await ReasonAsync(request, cancel);
-        return await instances.CancelAsync(organisation, id, reason, cancel) switch
-        {
-            CancelAnswer.Accepted => new WithHeaders(
-                Answers.Json(Answers.Instance(await FindAsync(organisation, id, cancel)), ApiJson.Relaxed.InstanceResponse, StatusCodes.Status202Accepted),
-                ("Location", Answers.Links(id).Self)),
-            CancelAnswer.Ended => throw new ProblemException(StatusCodes.Status409Conflict, "Conflict", "The instance has ended; it cannot be cancelled any more."),
-            _ => throw Unknown(),
-        };
-    }
-
     /// <summary>Draws a picture in the form that the caller accepts.</summary>
     internal static IResult Draw(HttpRequest request, Explanation explanation)
     {
@@ -93,6 +74,21 @@ public sealed class InstanceHandlers(InstanceStore instances, InstanceList list,
         }
 
         return Answers.Json(explanation, ApiJson.Relaxed.Explanation);
+    }
+
+    private async Task<InstanceView> WaitAsync(Guid organisation, Guid id, InstanceView view, TimeSpan wait, CancellationToken cancel)
+    {
+        var began = time.GetTimestamp();
+        while (!view.Status.IsEnd() && time.GetElapsedTime(began) is var passed && passed < wait)
+        {
+            await outcomes.WaitAsync(id, wait - passed, cancel);
+            view = await FindAsync(organisation, id, cancel);
+            // It had ended before, and was retried since.
+            if (!view.Status.IsEnd())
+                outcomes.Forget(id);
+        }
+
+        return view;
     }
 
     private async Task<InstanceView> FindAsync(Guid organisation, Guid id, CancellationToken cancel) =>
@@ -121,16 +117,5 @@ public sealed class InstanceHandlers(InstanceStore instances, InstanceList list,
         return new(
             execution.Key.Path, execution.Kind, execution.Key.Iteration, execution.Key.Attempt, execution.Status.Name(), execution.Result,
             ErrorJson.OfExecution(execution.Error), execution.StartedAt, execution.EndedAt, (execution.EndedAt - execution.StartedAt).TotalMilliseconds, view.Worker);
-    }
-
-    private static async Task<string?> ReasonAsync(HttpRequest request, CancellationToken cancel)
-    {
-        if (await BodyReader.OptionalJsonAsync(request, MaxCancelBytes, cancel) is not { } body)
-            return null;
-        var faults = new FaultList();
-        var reader = ObjectReader.Of(body, "", faults);
-        var reason = reader?.Text("reason", maxLength: 1000);
-        reader?.Finish();
-        return faults.Any ? throw new ProblemException(faults.All) : reason;
     }
 }

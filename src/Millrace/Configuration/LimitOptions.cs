@@ -13,6 +13,14 @@ public sealed class LimitOptions
     [Range(1, 256)]
     public int Levels { get; set; } = 256;
 
+    /// <summary>Branches of one join or race.</summary>
+    [Range(1, 100_000)]
+    public int Branches { get; set; } = 1_000;
+
+    /// <summary>How deep workflows may start each other.</summary>
+    [Range(1, 1_000)]
+    public int RunDepth { get; set; } = 64;
+
     /// <summary>The size of a definition, without insignificant white space.</summary>
     [Range(1, 64 << 20)]
     public int DefinitionBytes { get; set; } = 1 << 20;
@@ -24,6 +32,14 @@ public sealed class LimitOptions
     /// <summary>The size of a node's result.</summary>
     [Range(1024, 64 << 20)]
     public int ResultBytes { get; set; } = 1 << 20;
+
+    /// <summary>The size of a signal's data.</summary>
+    [Range(1, 64 << 20)]
+    public int SignalBytes { get; set; } = 256 << 10;
+
+    /// <summary>How many signals of one instance may wait to be received.</summary>
+    [Range(1, 1_000_000)]
+    public int WaitingSignals { get; set; } = 1_000;
 
     /// <summary>Items in one batch of starts.</summary>
     [Range(1, 100_000)]

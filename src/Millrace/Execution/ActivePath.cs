@@ -5,27 +5,31 @@ namespace Millrace.Execution;
 
 /// <summary>An active node of a state.</summary>
 /// <param name="Node">The node.</param>
-/// <param name="Path">Its path in this run.</param>
+/// <param name="Scope">Where it is in this run.</param>
 /// <param name="Frame">What it is doing.</param>
-internal readonly record struct ActiveNode(Node Node, string Path, NodeFrame Frame);
+internal readonly record struct ActiveNode(Node Node, PathScope Scope, NodeFrame Frame)
+{
+    public NodeKey Key => Scope.Key(Node, Frame.Attempt);
+}
 
-/// <summary>The active nodes of a state, outermost first.</summary>
+/// <summary>The active nodes of a state, outer ones before inner ones, otherwise in the order of the definition.</summary>
 internal static class ActivePath
 {
-    public static IEnumerable<ActiveNode> Of(Workflow workflow, InstanceState state) =>
-        state.Root is { } root ? Walk(workflow.Do, PathScope.Root, root) : [];
+    public static IEnumerable<ActiveNode> Of(Workflow workflow, InstanceFacts facts, InstanceState state) => state switch
+    {
+        { Ending: { } ending } => Walk(workflow.NodeAt(ending.Current.Path).Compensate, ending.Current.Scope, ending.Body),
+        { Root: { } root } => Walk(Machine.NodesOf(workflow, facts), PathScope.Root, root),
+        _ => [],
+    };
 
     private static IEnumerable<ActiveNode> Walk(ImmutableArray<Node> nodes, PathScope scope, SequenceFrame frame)
     {
-        while (true)
+        var node = nodes[frame.Index];
+        yield return new(node, scope, frame.Child);
+        foreach (var inner in InnerSequence.Of(node, scope, frame.Child))
         {
-            var node = nodes[frame.Index];
-            yield return new(node, scope.Of(node), frame.Child);
-            if (frame.Child.Activity is not Inside inside)
-                yield break;
-            scope = scope.Within(node, frame.Child.Attempt);
-            nodes = Turn.Branch((IfNode)node, inside);
-            frame = inside.Body;
+            foreach (var active in Walk(inner.Nodes, inner.Scope, inner.Frame))
+                yield return active;
         }
     }
 }

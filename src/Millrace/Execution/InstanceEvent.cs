@@ -26,6 +26,11 @@ public sealed record NodeFailed(DateTimeOffset At, NodeKey Key, NodeFailure Fail
 /// <param name="At">The time it is now.</param>
 public sealed record TimerDue(DateTimeOffset At) : InstanceEvent(At);
 
+/// <summary>A signal has come.</summary>
+/// <param name="At">When it was taken in.</param>
+/// <param name="Signal">The signal. One whose number is not greater than that of the last one taken in changes nothing.</param>
+public sealed record SignalArrived(DateTimeOffset At, Signal Signal) : InstanceEvent(At);
+
 /// <summary>Somebody asked for the instance to be cancelled.</summary>
 /// <param name="At">When the request reached the instance's worker.</param>
 /// <param name="Reason">Why; null where no reason was given.</param>

@@ -9,10 +9,20 @@ namespace Millrace.Execution;
 /// <param name="Workflow">The name of the workflow; null for a nameless definition.</param>
 /// <param name="Input">The input; JSON null where none was given.</param>
 /// <param name="Variables">The organisation's variables as they were at the start: an object.</param>
-public sealed record InstanceFacts(Guid Id, string? Label, string? Workflow, Json Input, Json Variables);
+public sealed record InstanceFacts(Guid Id, string? Label, string? Workflow, Json Input, Json Variables)
+{
+    /// <summary>For an item of a <c>forEach</c> with <c>spread</c>, that node's path: the instance runs its body. Null for a whole workflow.</summary>
+    public string? Entry { get; init; }
 
-/// <summary>Where an instance stands: its active path through the workflow, and its named results.</summary>
-/// <param name="Root">The top-level sequence; null before the start and after the end.</param>
+    /// <summary>The names that are bound from the start: what an item's body reads of its surroundings, and the item.</summary>
+    public ImmutableDictionary<string, Json> Names { get; init; } = ImmutableDictionary<string, Json>.Empty;
+
+    /// <summary>The most bytes that a node's result may take.</summary>
+    public int ResultBytes { get; init; } = int.MaxValue;
+}
+
+/// <summary>Where an instance stands: its active paths through the workflow, and its named results.</summary>
+/// <param name="Root">The top-level sequence; null before the start, after the end, and while compensations run.</param>
 /// <param name="Names">Results by the name they were bound to.</param>
 /// <param name="Executions">How many node executions have ended so far; the next one's ordinal.</param>
 /// <param name="Outcome">How the instance ended; null while it lives.</param>
@@ -21,77 +31,54 @@ public sealed record InstanceState(SequenceFrame? Root, ImmutableDictionary<stri
     /// <summary>Before anything has happened.</summary>
     public static InstanceState Initial { get; } = new(null, ImmutableDictionary<string, Json>.Empty, 0, null);
 
+    /// <summary>Signals that have come and that nobody has waited for yet.</summary>
+    public Mailbox Mailbox { get; init; } = Mailbox.Empty;
+
+    /// <summary>What is to be undone if the instance fails or is cancelled, in the order in which it was done.</summary>
+    public ImmutableList<Compensation> Compensations { get; init; } = [];
+
+    /// <summary>The end that waits for compensations to run; null where none is near.</summary>
+    public Ending? Ending { get; init; }
+
     /// <summary>The earliest time at which a wait or deadline is due; null where nothing waits for time.</summary>
-    public DateTimeOffset? NextDue => Root?.NextDue;
+    public DateTimeOffset? NextDue => Ending is { } ending ? ending.Body.NextDue : Root?.NextDue;
 }
+
+/// <summary>Signals that wait to be received.</summary>
+/// <param name="Seen">The number of the last signal that was taken in; the next one has a greater number.</param>
+/// <param name="Waiting">Those that nobody has waited for, oldest first.</param>
+public sealed record Mailbox(long Seen, ImmutableList<Signal> Waiting)
+{
+    /// <summary>No signals.</summary>
+    public static Mailbox Empty { get; } = new(0, []);
+}
+
+/// <summary>A signal.</summary>
+/// <param name="Number">Its place among the instance's signals, from 1.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="Data">What it carries.</param>
+public sealed record Signal(long Number, string Name, Json Data);
+
+/// <summary>A completed node that can be undone.</summary>
+/// <param name="Path">The node's path in the definition.</param>
+/// <param name="Scope">Where it was executed.</param>
+/// <param name="Names">What its compensation reads, as it was when the node completed.</param>
+public sealed record Compensation(string Path, PathScope Scope, ImmutableDictionary<string, Json> Names);
+
+/// <summary>An instance that will end once its compensations have run, the last one first.</summary>
+/// <param name="Status">How it will end.</param>
+/// <param name="Error">Why.</param>
+/// <param name="Current">The compensation that runs.</param>
+/// <param name="Body">Where it stands.</param>
+/// <param name="Own">What it has bound.</param>
+/// <param name="Failed">How many compensations have failed.</param>
+/// <param name="FirstFailure">Why the first of them did.</param>
+public sealed record Ending(
+    InstanceStatus Status, NodeError Error, Compensation Current, SequenceFrame Body, ImmutableDictionary<string, Json> Own,
+    int Failed, NodeError? FirstFailure);
 
 /// <summary>How an instance ended.</summary>
 /// <param name="Status">Completed, failed or cancelled.</param>
 /// <param name="Result">The result; null unless it completed.</param>
 /// <param name="Error">The error; null where it completed.</param>
 public sealed record Outcome(InstanceStatus Status, Json? Result, NodeError? Error);
-
-/// <summary>A sequence, somewhere in its middle.</summary>
-/// <param name="Index">Which node is active.</param>
-/// <param name="Child">That node.</param>
-public sealed record SequenceFrame(int Index, NodeFrame Child)
-{
-    internal DateTimeOffset? NextDue => Child.NextDue;
-}
-
-/// <summary>An active node.</summary>
-/// <param name="Attempt">The attempt, from 1; while backing off, the one that failed.</param>
-/// <param name="StartedAt">When this attempt began.</param>
-/// <param name="Deadline">When this attempt times out; null where whoever executes it minds the time, or there is no limit.</param>
-/// <param name="Activity">What it is doing.</param>
-public sealed record NodeFrame(int Attempt, DateTimeOffset StartedAt, DateTimeOffset? Deadline, Activity Activity)
-{
-    internal DateTimeOffset? NextDue => Earlier(Deadline, Activity.NextDue);
-
-    private static DateTimeOffset? Earlier(DateTimeOffset? a, DateTimeOffset? b) => a is null || b < a ? b : a;
-}
-
-/// <summary>What an active node is doing. The hierarchy is closed.</summary>
-public abstract record Activity
-{
-    private protected Activity()
-    {
-    }
-
-    internal virtual DateTimeOffset? NextDue => null;
-}
-
-/// <summary>Being executed outside.</summary>
-public sealed record Executing : Activity
-{
-    /// <summary>The only value.</summary>
-    public static Executing Instance { get; } = new();
-}
-
-/// <summary>Waiting for the next attempt.</summary>
-/// <param name="Due">When it begins.</param>
-public sealed record BackingOff(DateTimeOffset Due) : Activity
-{
-    internal override DateTimeOffset? NextDue => Due;
-}
-
-/// <summary>Sleeping.</summary>
-/// <param name="Due">Until when.</param>
-public sealed record Sleeping(DateTimeOffset Due) : Activity
-{
-    internal override DateTimeOffset? NextDue => Due;
-}
-
-/// <summary>Asking a condition whose statements are executed outside.</summary>
-/// <param name="Path">The path of the statement being executed.</param>
-/// <param name="StartedAt">When it began.</param>
-/// <param name="Answers">The answers so far, by the statement's path.</param>
-public sealed record Testing(string Path, DateTimeOffset StartedAt, ImmutableDictionary<string, bool> Answers) : Activity;
-
-/// <summary>Inside a branch.</summary>
-/// <param name="Then">Whether it is the branch for a true condition.</param>
-/// <param name="Body">The branch.</param>
-public sealed record Inside(bool Then, SequenceFrame Body) : Activity
-{
-    internal override DateTimeOffset? NextDue => Body.NextDue;
-}

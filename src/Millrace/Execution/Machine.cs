@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Millrace.Workflows;
 
 namespace Millrace.Execution;
@@ -16,27 +17,39 @@ public static class Machine
     /// <param name="happened">The event. One that concerns an execution which is not active changes nothing.</param>
     public static Decision Decide(Workflow workflow, InstanceFacts facts, InstanceState state, InstanceEvent happened)
     {
-        if (state.Outcome is not null)
+        if (state.Outcome is not null || (happened is CancelRequested && state.Ending is not null))
             return new(state, [], []);
 
-        var turn = new Turn(facts, state, happened.At);
-        var progress = (happened, state.Root) switch
+        if (happened is Started)
+            state = state with { Names = facts.Names };
+        var turn = new Turn(workflow, facts, state, happened.At);
+        if (happened is SignalArrived { Signal: var signal } && !turn.Deliver(signal))
+            return new(state, [], []);
+        if (state.Ending is { } ending)
+            return turn.AdvanceEnding(ending, happened);
+
+        var nodes = NodesOf(workflow, facts);
+        return (happened, state.Root) switch
         {
-            (CancelRequested cancel, _) => turn.Cancel(workflow.Do, state.Root, cancel.Reason),
-            (Started, null) => turn.Enter(workflow.Do, PathScope.Root),
-            (_, { } root) => turn.Advance(workflow.Do, PathScope.Root, root, happened),
+            (CancelRequested cancel, _) => turn.Cancel(nodes, state.Root, cancel.Reason),
+            (Started, null) => turn.Decided(turn.Enter(nodes, PathScope.Root)),
+            (_, { } root) => turn.Decided(turn.Advance(nodes, PathScope.Root, root, happened)),
             _ => throw new InvalidOperationException($"An instance that has not started cannot take in {happened.GetType().Name}."),
         };
-        return turn.Decided(progress);
     }
 
     /// <summary>The commands for everything that is being executed in a state: what a worker that has taken over must do again.</summary>
     public static IReadOnlyList<Command> Outstanding(Workflow workflow, InstanceFacts facts, InstanceState state)
     {
-        if (state is not { Root: { } root, Outcome: null })
-            return [];
-        var turn = new Turn(facts, state, default);
-        turn.Reissue(workflow.Do, PathScope.Root, root);
+        var turn = new Turn(workflow, facts, state, default);
+        if (state.Ending is { } ending)
+            turn.Reissue(ending);
+        else if (state is { Root: { } root, Outcome: null })
+            turn.Reissue(NodesOf(workflow, facts), PathScope.Root, root);
         return turn.Commands;
     }
+
+    /// <summary>The nodes that an instance runs: all of its workflow's, or the body that it runs for one item.</summary>
+    internal static ImmutableArray<Node> NodesOf(Workflow workflow, InstanceFacts facts) =>
+        facts.Entry is { } entry ? ((ForEachNode)workflow.NodeAt(entry)).Do : workflow.Do;
 }

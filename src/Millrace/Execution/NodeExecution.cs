@@ -34,4 +34,8 @@ public sealed record NodeError(string Message, string? Path, string? Kind, int A
 /// <param name="State">The state from now on.</param>
 /// <param name="Commands">What to do outside, once <paramref name="Ended"/> is durable.</param>
 /// <param name="Ended">The executions that ended with this decision, in order.</param>
-public sealed record Decision(InstanceState State, IReadOnlyList<Command> Commands, IReadOnlyList<NodeExecution> Ended);
+public sealed record Decision(InstanceState State, IReadOnlyList<Command> Commands, IReadOnlyList<NodeExecution> Ended)
+{
+    /// <summary>For an instance that has failed, the state from which its failed nodes can be tried again; null where they cannot.</summary>
+    public InstanceState? Resume { get; init; }
+}

@@ -1,22 +1,46 @@
+using System.Globalization;
 using Millrace.Workflows;
 
 namespace Millrace.Execution;
 
 /// <summary>
-/// Turns a node's path in the definition into its path in this run. They are the same, except inside a container that
-/// is being attempted again: there the container's part is marked with the attempt (<c>/do/1@2/then/0</c>), so that
-/// every execution of an instance has a key of its own.
+/// Turns a node's path in the definition into its identity in this run, so that every execution of an instance has one of
+/// its own. They are the same path, with marks where a container around the node is being attempted again
+/// (<c>/do/1@2/then/0</c>), runs for one of several items (<c>/do/1[7]/do/0</c>), or is a loop that an outer loop turns
+/// (<c>/do/0/loop/1#3/loop/0</c>); the turn of the nearest loop is the execution's iteration.
 /// </summary>
-/// <param name="Container">The container's path in the definition.</param>
+/// <param name="Container">The nearest marked container's path in the definition.</param>
 /// <param name="Run">The same in this run.</param>
-internal readonly record struct PathScope(string Container, string Run)
+/// <param name="Iteration">The turn of the nearest loop, from 0.</param>
+public readonly record struct PathScope(string Container, string Run, int Iteration)
 {
-    public static PathScope Root { get; } = new("", "");
+    /// <summary>The top of a workflow.</summary>
+    public static PathScope Root { get; } = new("", "", 0);
 
+    /// <summary>A node's path in this run.</summary>
     public string Of(Node node) => Of(node.Path);
 
+    /// <summary>A path of the definition in this run.</summary>
     public string Of(string path) => Container.Length == Run.Length ? path : string.Concat(Run, path.AsSpan(Container.Length));
 
-    public PathScope Within(Node container, int attempt) =>
-        attempt == 1 ? this : new(container.Path, $"{Of(container)}@{attempt}");
+    /// <summary>The identity of an attempt of a node.</summary>
+    public NodeKey Key(Node node, int attempt) => new(Of(node), Iteration, attempt);
+
+    internal PathScope Within(Node container, int attempt) =>
+        attempt == 1 ? this : new(container.Path, Mark(container, attempt), Iteration);
+
+    internal PathScope WithinTurn(Node loop, int attempt, int turn)
+    {
+        if (attempt == 1 && Iteration == 0)
+            return this with { Iteration = turn };
+        var outer = Iteration == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"#{Iteration}");
+        return new(loop.Path, Of(loop) + outer + Attempt(attempt), turn);
+    }
+
+    internal PathScope WithinItem(Node forEach, int attempt, int index) =>
+        new(forEach.Path, string.Create(CultureInfo.InvariantCulture, $"{Mark(forEach, attempt)}[{index}]"), Iteration);
+
+    private string Mark(Node container, int attempt) => Of(container) + Attempt(attempt);
+
+    private static string Attempt(int attempt) => attempt == 1 ? "" : string.Create(CultureInfo.InvariantCulture, $"@{attempt}");
 }

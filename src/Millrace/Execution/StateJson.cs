@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Text.Json;
 using Millrace.Values;
 
@@ -14,20 +13,21 @@ internal static class StateJson
         writer.WriteStartObject();
         writer.WriteNumber("version", Version);
         writer.WriteNumber("executions", state.Executions);
-        writer.WriteStartObject("names");
-        foreach (var (name, value) in state.Names)
-        {
-            writer.WritePropertyName(name);
-            value.WriteTo(writer);
-        }
-
-        writer.WriteEndObject();
+        FrameJson.WriteNames(writer, "names", state.Names);
         if (state.Root is { } root)
+            FrameJson.Write(writer, "root", root);
+        if (state.Mailbox.Seen > 0)
+            WriteMailbox(writer, state.Mailbox);
+        if (!state.Compensations.IsEmpty)
         {
-            writer.WritePropertyName("root");
-            Write(writer, root);
+            writer.WriteStartArray("compensations");
+            foreach (var compensation in state.Compensations)
+                Write(writer, compensation);
+            writer.WriteEndArray();
         }
 
+        if (state.Ending is { } ending)
+            Write(writer, ending);
         writer.WriteEndObject();
     });
 
@@ -37,77 +37,78 @@ internal static class StateJson
         if (root.GetProperty("version").GetInt32() is var version and not Version)
             throw new InvalidOperationException($"A snapshot has version {version}; this program reads version {Version}.");
 
-        var names = ImmutableDictionary.CreateBuilder<string, Json>();
-        foreach (var member in root.GetProperty("names").EnumerateObject())
-            names[member.Name] = Json.From(member.Value);
-        var sequence = root.TryGetProperty("root", out var frame) ? ReadSequence(frame) : null;
-        return new(sequence, names.ToImmutable(), root.GetProperty("executions").GetInt32(), null);
+        return new(
+            root.TryGetProperty("root", out var frame) ? FrameJson.ReadSequence(frame) : null,
+            FrameJson.ReadNames(root.GetProperty("names")),
+            root.GetProperty("executions").GetInt32(),
+            null)
+        {
+            Mailbox = root.TryGetProperty("mailbox", out var mailbox) ? ReadMailbox(mailbox) : Mailbox.Empty,
+            Compensations = root.TryGetProperty("compensations", out var list) ? [.. list.EnumerateArray().Select(ReadCompensation)] : [],
+            Ending = root.TryGetProperty("ending", out var ending) ? ReadEnding(ending) : null,
+        };
     }
 
-    private static void Write(Utf8JsonWriter writer, SequenceFrame frame)
+    private static void WriteMailbox(Utf8JsonWriter writer, Mailbox mailbox)
     {
-        writer.WriteStartObject();
-        writer.WriteNumber("index", frame.Index);
-        writer.WriteNumber("attempt", frame.Child.Attempt);
-        writer.WriteString("started_at", frame.Child.StartedAt);
-        if (frame.Child.Deadline is { } deadline)
-            writer.WriteString("deadline", deadline);
-        Write(writer, frame.Child.Activity);
+        writer.WriteStartObject("mailbox");
+        writer.WriteNumber("seen", mailbox.Seen);
+        writer.WriteStartArray("waiting");
+        foreach (var signal in mailbox.Waiting)
+        {
+            writer.WriteStartObject();
+            writer.WriteNumber("number", signal.Number);
+            writer.WriteString("name", signal.Name);
+            writer.WritePropertyName("data");
+            signal.Data.WriteTo(writer);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
         writer.WriteEndObject();
     }
 
-    private static void Write(Utf8JsonWriter writer, Activity activity)
+    private static Mailbox ReadMailbox(JsonElement mailbox) => new(
+        mailbox.GetProperty("seen").GetInt64(),
+        [.. mailbox.GetProperty("waiting").EnumerateArray().Select(signal =>
+            new Signal(signal.GetProperty("number").GetInt64(), signal.GetProperty("name").GetString()!, Json.From(signal.GetProperty("data"))))]);
+
+    private static void Write(Utf8JsonWriter writer, Compensation compensation)
     {
-        switch (activity)
-        {
-            case Executing:
-                writer.WriteString("activity", "executing");
-                break;
-            case BackingOff { Due: var due }:
-                writer.WriteString("activity", "backing_off");
-                writer.WriteString("due", due);
-                break;
-            case Sleeping { Due: var due }:
-                writer.WriteString("activity", "sleeping");
-                writer.WriteString("due", due);
-                break;
-            case Testing testing:
-                writer.WriteString("activity", "testing");
-                writer.WriteString("path", testing.Path);
-                writer.WriteString("asked_at", testing.StartedAt);
-                writer.WriteStartObject("answers");
-                foreach (var (path, holds) in testing.Answers)
-                    writer.WriteBoolean(path, holds);
-                writer.WriteEndObject();
-                break;
-            case Inside inside:
-                writer.WriteString("activity", inside.Then ? "then" : "else");
-                writer.WritePropertyName("body");
-                Write(writer, inside.Body);
-                break;
-        }
+        writer.WriteStartObject();
+        writer.WriteString("path", compensation.Path);
+        writer.WriteString("container", compensation.Scope.Container);
+        writer.WriteString("run", compensation.Scope.Run);
+        writer.WriteNumber("iteration", compensation.Scope.Iteration);
+        FrameJson.WriteNames(writer, "names", compensation.Names);
+        writer.WriteEndObject();
     }
 
-    private static SequenceFrame ReadSequence(JsonElement frame) => new(
-        frame.GetProperty("index").GetInt32(),
-        new(
-            frame.GetProperty("attempt").GetInt32(),
-            frame.GetProperty("started_at").GetDateTimeOffset(),
-            frame.TryGetProperty("deadline", out var deadline) ? deadline.GetDateTimeOffset() : null,
-            ReadActivity(frame)));
+    private static Compensation ReadCompensation(JsonElement value) => new(
+        value.GetProperty("path").GetString()!,
+        new(value.GetProperty("container").GetString()!, value.GetProperty("run").GetString()!, value.GetProperty("iteration").GetInt32()),
+        FrameJson.ReadNames(value.GetProperty("names")));
 
-    private static Activity ReadActivity(JsonElement frame) => frame.GetProperty("activity").GetString() switch
+    private static void Write(Utf8JsonWriter writer, Ending ending)
     {
-        "executing" => Executing.Instance,
-        "backing_off" => new BackingOff(frame.GetProperty("due").GetDateTimeOffset()),
-        "sleeping" => new Sleeping(frame.GetProperty("due").GetDateTimeOffset()),
-        "testing" => new Testing(
-            frame.GetProperty("path").GetString()!,
-            frame.GetProperty("asked_at").GetDateTimeOffset(),
-            frame.GetProperty("answers").EnumerateObject()
-                .ToImmutableDictionary(answer => answer.Name, answer => answer.Value.GetBoolean())),
-        "then" => new Inside(true, ReadSequence(frame.GetProperty("body"))),
-        "else" => new Inside(false, ReadSequence(frame.GetProperty("body"))),
-        var other => throw new InvalidOperationException($"A snapshot has the unknown activity \"{other}\"."),
-    };
+        writer.WriteStartObject("ending");
+        writer.WriteString("status", ending.Status.Name());
+        FrameJson.Write(writer, "error", ending.Error);
+        writer.WritePropertyName("current");
+        Write(writer, ending.Current);
+        FrameJson.Write(writer, "body", ending.Body);
+        FrameJson.WriteNames(writer, "own", ending.Own);
+        writer.WriteNumber("failed", ending.Failed);
+        FrameJson.Write(writer, "first_failure", ending.FirstFailure);
+        writer.WriteEndObject();
+    }
+
+    private static Ending ReadEnding(JsonElement value) => new(
+        StatusNames.InstanceStatusOf(value.GetProperty("status").GetString())!.Value,
+        FrameJson.ReadError(value, "error")!,
+        ReadCompensation(value.GetProperty("current")),
+        FrameJson.ReadSequence(value.GetProperty("body")),
+        FrameJson.ReadNames(value.GetProperty("own")),
+        value.GetProperty("failed").GetInt32(),
+        FrameJson.ReadError(value, "first_failure"));
 }

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Text;
 using System.Text.Json;
 using Millrace.Values;
@@ -10,7 +9,7 @@ namespace Millrace.Execution;
 internal sealed class TemplateException(string message) : Exception(message);
 
 /// <summary>What templates can read at one point of a run.</summary>
-internal sealed class TemplateScope(InstanceFacts facts, ImmutableDictionary<string, Json> names, int attempt)
+internal sealed class TemplateScope(InstanceFacts facts, NameScope names, int attempt)
 {
     /// <summary>A path's value; null in place of a missing one if the path says so.</summary>
     /// <exception cref="TemplateException">The value is missing.</exception>

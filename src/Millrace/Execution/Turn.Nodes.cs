@@ -10,17 +10,10 @@ internal sealed partial class Turn
     internal const string TimeoutCode = "timeout";
     internal const string CancelledCode = "cancelled";
 
-    private Progress<NodeFrame> Begin(Node node, PathScope scope, int attempt)
+    private Progress<NodeFrame> Begin(Node node, PathScope scope, int attempt, int forgiven)
     {
-        var frame = new NodeFrame(attempt, at, Deadline(node), Executing.Instance);
-        try
-        {
-            return Settle(node, scope, frame, Start(node, scope, frame));
-        }
-        catch (TemplateException e)
-        {
-            return Settle(node, scope, frame, Fails(node, scope, attempt, new(e.Message, "template", Retryable: false)));
-        }
+        var frame = new NodeFrame(attempt, at, Deadline(node), Executing.Instance) { Forgiven = forgiven };
+        return Guarded(node, scope, frame, () => Start(node, scope, frame));
     }
 
     private Progress<NodeFrame> Advance(Node node, PathScope scope, NodeFrame frame, InstanceEvent happened)
@@ -28,27 +21,46 @@ internal sealed partial class Turn
         if (happened is TimerDue && frame.Deadline <= at)
             return TimeOut(node, scope, frame);
         if (frame.Activity is BackingOff backingOff)
-            return happened is TimerDue && backingOff.Due <= at ? Begin(node, scope, frame.Attempt + 1) : new Active<NodeFrame>(frame);
+        {
+            return happened is TimerDue && backingOff.Until <= at
+                ? Begin(node, scope, frame.Attempt + 1, frame.Forgiven)
+                : new Active<NodeFrame>(frame);
+        }
+
+        return Guarded(node, scope, frame, () => Take(node, scope, frame, happened));
+    }
+
+    private Progress<NodeFrame> Guarded(Node node, PathScope scope, NodeFrame frame, Func<Progress<Activity>> step)
+    {
         try
         {
-            return Settle(node, scope, frame, Take(node, scope, frame, happened));
+            return Settle(node, scope, frame, step());
         }
         catch (TemplateException e)
         {
-            return Settle(node, scope, frame, Fails(node, scope, frame.Attempt, new(e.Message, "template", Retryable: false)));
+            return Settle(node, scope, frame, Fails(node, scope, frame, new(e.Message, "template", Retryable: false)));
         }
     }
 
     // What the kind does when an attempt begins.
     private Progress<Activity> Start(Node node, PathScope scope, NodeFrame frame) => node switch
     {
-        SqlNode sql => Execute(SqlCommand(sql, Key(sql, scope, frame.Attempt))),
-        HttpNode http => Execute(HttpCommand(http, Key(http, scope, frame.Attempt))),
+        SqlNode sql => Execute(SqlCommand(sql, scope.Key(sql, frame.Attempt))),
+        HttpNode http => Execute(HttpCommand(http, scope.Key(http, frame.Attempt))),
+        CallNode call => Execute(CallCommand(call, scope.Key(call, frame.Attempt))),
+        RunNode run => StartChild(run, scope, frame),
         SleepNode sleep => StartSleep(sleep, scope, frame),
+        WaitForScheduleNode wait => new Active<Activity>(new Sleeping(wait.Schedule.Next(at))),
+        WaitForSignalNode wait => StartWait(wait, frame),
         SetNode set => BindAll(set, frame.Attempt),
-        IfNode branch => Ask(branch, scope.Within(branch, frame.Attempt), frame, ImmutableDictionary<string, bool>.Empty),
+        IfNode branch => Ask(branch, scope, frame, ImmutableDictionary<string, bool>.Empty),
+        BranchingNode branches => StartBranches(branches, scope, frame),
+        LoopNode loop => Loop(loop, scope, frame, new(0, null, null, null, at), null),
+        ForEachNode forEach => StartItems(forEach, scope, frame),
+        TryNode attempt => StartTry(attempt, scope, frame),
+        BreakNode end => new Broke<Activity>(Templates(frame.Attempt).Value(end.Value)),
         ReturnNode end => new Returned<Activity>(Templates(frame.Attempt).Value(end.Value)),
-        FailNode fail => Fails(fail, scope, frame.Attempt, new(Templates(frame.Attempt).Text(fail.Message), "fail", Retryable: false)),
+        FailNode fail => Fails(fail, scope, frame, new(Templates(frame.Attempt).Text(fail.Message), "fail", Retryable: false)),
         _ => throw new InvalidOperationException($"Unknown kind {node.Kind}."),
     };
 
@@ -56,12 +68,18 @@ internal sealed partial class Turn
     private Progress<Activity> Take(Node node, PathScope scope, NodeFrame frame, InstanceEvent happened) =>
         (frame.Activity, happened) switch
         {
-            (Executing, NodeCompleted done) when done.Key == Key(node, scope, frame.Attempt) => new Completed<Activity>(done.Result),
-            (Executing, NodeFailed failed) when failed.Key == Key(node, scope, frame.Attempt) =>
-                Fails(node, scope, frame.Attempt, failed.Failure),
-            (Sleeping sleeping, TimerDue) when sleeping.Due <= at => Slept(sleeping, frame),
-            (Testing testing, _) => Answer((IfNode)node, scope.Within(node, frame.Attempt), frame, testing, happened),
+            (Executing or AwaitingChildren, NodeCompleted done) when done.Key == scope.Key(node, frame.Attempt) => new Completed<Activity>(done.Result),
+            (Executing, NodeFailed failed) when failed.Key == scope.Key(node, frame.Attempt) => Fails(node, scope, frame, failed.Failure),
+            (AwaitingChildren, NodeFailed failed) when failed.Key == scope.Key(node, frame.Attempt) => FailsOfChild(node, scope, frame, failed),
+            (Sleeping sleeping, TimerDue) when sleeping.Until <= at => Slept(node, sleeping, frame),
+            (AwaitingSignal waiting, SignalArrived arrived) => Receive(waiting, arrived.Signal),
+            (AwaitingSignal waiting, TimerDue) when waiting.Until <= at => new Completed<Activity>(SignalResult(waiting.Name, null)),
+            (Testing testing, _) => Answer((IfNode)node, scope, frame, testing.Question, happened),
             (Inside inside, _) => AdvanceBranch((IfNode)node, scope.Within(node, frame.Attempt), inside, happened),
+            (Branching branching, _) => AdvanceBranches((BranchingNode)node, scope, frame, branching, happened),
+            (Looping looping, _) => Loop((LoopNode)node, scope, frame, looping, happened),
+            (Iterating iterating, _) => AdvanceItems((ForEachNode)node, scope, frame, iterating, happened),
+            (Trying trying, _) => AdvanceTry((TryNode)node, scope, frame, trying, happened),
             _ => new Active<Activity>(frame.Activity),
         };
 
@@ -69,19 +87,27 @@ internal sealed partial class Turn
     // attempt is followed by another where the node has one left.
     private Progress<NodeFrame> Settle(Node node, PathScope scope, NodeFrame frame, Progress<Activity> progress)
     {
-        var key = Key(node, scope, frame.Attempt);
+        var key = scope.Key(node, frame.Attempt);
         switch (progress)
         {
+            case Completed<Activity> { Result: var result } when result.Utf8.Length > facts.ResultBytes:
+                var tooLarge = new NodeFailure($"the result takes {result.Utf8.Length:N0} bytes; at most {facts.ResultBytes:N0} are allowed", "result_too_large", Retryable: false);
+                return FailAttempt(node, key, frame, ErrorOf(node, scope, frame.Attempt, tooLarge));
             case Completed<Activity> { Result: var result }:
                 if (node.As is { } name)
-                    names = names.SetItem(name, result);
+                    names = names.With(name, result);
+                if (!node.Compensate.IsEmpty)
+                    compensations = compensations.Add(new(node.Path, scope, names.Take(Workflow.ReadBy(node.Compensate))));
                 Record(key, node.Kind, NodeStatus.Completed, frame.StartedAt, result, null);
                 break;
             case Returned<Activity> { Result: var result }:
                 Record(key, node.Kind, NodeStatus.Completed, frame.StartedAt, result, null);
                 break;
-            case Failed<Activity> { Error: var error }:
-                return FailAttempt(node, key, frame, error);
+            case Broke<Activity> { Result: var result }:
+                Record(key, node.Kind, NodeStatus.Completed, frame.StartedAt, result, null);
+                break;
+            case Failed<Activity> failed:
+                return FailAttempt(node, key, frame with { Activity = failed.Resume }, failed.Error);
         }
 
         return progress.Wrap(activity => frame with { Activity = activity });
@@ -91,10 +117,10 @@ internal sealed partial class Turn
     {
         Record(key, node.Kind, NodeStatus.Failed, frame.StartedAt, null, error);
         var retry = RetryOf(node);
-        if (!error.Retryable || frame.Attempt >= retry.Attempts)
-            return new Failed<NodeFrame>(error);
+        if (!error.Retryable || frame.Attempt - frame.Forgiven >= retry.Attempts)
+            return new Failed<NodeFrame>(error, frame with { Deadline = null });
 
-        var pause = retry.PauseAfter(frame.Attempt, Jitter.Share(facts.Id, key));
+        var pause = retry.PauseAfter(frame.Attempt - frame.Forgiven, Jitter.Share(facts.Id, key));
         return new Active<NodeFrame>(frame with { Deadline = null, Activity = new BackingOff(at + pause) });
     }
 
@@ -102,17 +128,21 @@ internal sealed partial class Turn
     {
         DropInner(node, scope, frame);
         var error = ErrorOf(node, scope, frame.Attempt, new($"timed out after {node.Timeout}", TimeoutCode));
-        return FailAttempt(node, Key(node, scope, frame.Attempt), frame, error);
+        return FailAttempt(node, scope.Key(node, frame.Attempt), frame with { Activity = Again }, error);
     }
 
     private static Retry RetryOf(Node node) => node.Retry ?? (node is HttpNode ? Retry.Default : Retry.None);
 
-    // A statement's or a request's time limit is minded by whoever executes it; all others are the machine's.
+    // A statement's, a request's and a call's time limit is minded by whoever executes it, a signal's is a result; all
+    // others are the machine's.
     private DateTimeOffset? Deadline(Node node) =>
-        node is { Timeout: { } timeout } and not (SqlNode or HttpNode) ? at + timeout : null;
+        node is { Timeout: { } timeout } and not (SqlNode or HttpNode or CallNode or WaitForSignalNode) ? at + timeout : null;
 
-    private static Failed<Activity> Fails(Node node, PathScope scope, int attempt, NodeFailure failure) =>
-        new(ErrorOf(node, scope, attempt, failure));
+    // Where a node that has itself failed would go on: with another attempt.
+    private BackingOff Again => new(at);
+
+    private Failed<Activity> Fails(Node node, PathScope scope, NodeFrame frame, NodeFailure failure) =>
+        new(ErrorOf(node, scope, frame.Attempt, failure), Again);
 
     private static NodeError ErrorOf(Node node, PathScope scope, int attempt, NodeFailure failure) =>
         new(failure.Message, scope.Of(node), node.Kind, attempt, failure.Code, failure.Retryable);

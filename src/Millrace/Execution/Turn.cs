@@ -4,31 +4,21 @@ using Millrace.Workflows;
 
 namespace Millrace.Execution;
 
-/// <summary>One decision in the making: what the walk over the active path has found so far.</summary>
-internal sealed partial class Turn(InstanceFacts facts, InstanceState state, DateTimeOffset at)
+/// <summary>One decision in the making: what the walk over the active paths has found so far.</summary>
+internal sealed partial class Turn(Workflow workflow, InstanceFacts facts, InstanceState state, DateTimeOffset at)
 {
+    // What ends at once, without anything outside, can follow itself for ever; a decision stops after so many turns and
+    // items, and goes on with the next one.
+    private const int MostAtOnce = 64;
+
     private readonly List<Command> commands = [];
     private readonly List<NodeExecution> ended = [];
-    private ImmutableDictionary<string, Json> names = state.Names;
+    private NameScope names = new(null, state.Names);
+    private ImmutableList<Compensation> compensations = state.Compensations;
+    private Mailbox mailbox = state.Mailbox;
+    private int room = MostAtOnce;
 
     public IReadOnlyList<Command> Commands => commands;
-
-    /// <summary>Closes the decision.</summary>
-    public Decision Decided(Progress<SequenceFrame> progress)
-    {
-        var (root, outcome) = progress switch
-        {
-            Active<SequenceFrame> active => (active.Frame, (Outcome?)null),
-            Completed<SequenceFrame> completed => (null, new(InstanceStatus.Completed, completed.Result, null)),
-            Returned<SequenceFrame> returned => (null, new(InstanceStatus.Completed, returned.Result, null)),
-            Failed<SequenceFrame> { Error: var error } => (null, new(error.Code == CancelledCode ? InstanceStatus.Cancelled : InstanceStatus.Failed, null, error)),
-            _ => throw new InvalidOperationException($"Unknown progress {progress.GetType().Name}."),
-        };
-
-        // Nobody reads a result once the instance has ended.
-        var kept = outcome is null ? names : ImmutableDictionary<string, Json>.Empty;
-        return new(new(root, kept, state.Executions + ended.Count, outcome), commands, ended);
-    }
 
     /// <summary>Begins a sequence at its first node.</summary>
     public Progress<SequenceFrame> Enter(ImmutableArray<Node> nodes, PathScope scope) => Continue(nodes, scope, 0, Json.Null);
@@ -46,7 +36,7 @@ internal sealed partial class Turn(InstanceFacts facts, InstanceState state, Dat
     {
         for (; index < nodes.Length; index++)
         {
-            var progress = Begin(nodes[index], scope, attempt: 1);
+            var progress = Begin(nodes[index], scope, attempt: 1, forgiven: 0);
             if (progress is not Completed<NodeFrame> completed)
                 return progress.Wrap(child => new SequenceFrame(index, child));
             last = completed.Result;
@@ -55,10 +45,30 @@ internal sealed partial class Turn(InstanceFacts facts, InstanceState state, Dat
         return new Completed<SequenceFrame>(last);
     }
 
-    private TemplateScope Templates(int attempt) => new(facts, names, attempt);
+    // Runs a step with names of its own over the present ones; tells what it has bound.
+    private (T Result, ImmutableDictionary<string, Json> Own) Scoped<T>(ImmutableDictionary<string, Json> own, Func<T> step)
+    {
+        var outer = names;
+        names = new(outer, own);
+        try
+        {
+            return (step(), names.Own);
+        }
+        finally
+        {
+            names = outer;
+        }
+    }
 
-    private static NodeKey Key(Node node, PathScope scope, int attempt) => new(scope.Of(node), 0, attempt);
+    private TemplateScope Templates(int attempt) => new(facts, names, attempt);
 
     private void Record(NodeKey key, string kind, NodeStatus status, DateTimeOffset startedAt, Json? result, NodeError? error) =>
         ended.Add(new(state.Executions + ended.Count, key, kind, status, result, error, startedAt, at));
+
+    // What was begun in this very decision need not be begun at all.
+    private void Give(Command command)
+    {
+        if (command is not (Abandon or CancelChildren) || commands.RemoveAll(other => other is Execute && other.Key == command.Key) == 0)
+            commands.Add(command);
+    }
 }

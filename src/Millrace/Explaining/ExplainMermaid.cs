@@ -36,7 +36,7 @@ public sealed class ExplainMermaid
             text.Append(CultureInfo.InvariantCulture, $"  {id}{open}{Label(node)}{close}");
             text.Append(node.Status is null ? "\n" : $":::{node.Status}\n");
             Join(ends, id);
-            ends = node.Kind is "return" or "fail" ? [] : Branches(node, id);
+            ends = node.Kind is "return" or "fail" or "break" ? [] : Branches(node, id);
         }
 
         return ends;
@@ -48,7 +48,35 @@ public sealed class ExplainMermaid
             return [(id, null)];
         var ends = new List<(string, string?)>();
         foreach (var branch in node.Branches)
-            ends.AddRange(Sequence(branch.Nodes, [(id, branch.Name)]));
+        {
+            var (from, label) = (node.Kind, branch.Name) switch
+            {
+                // What comes after the nodes that are tried.
+                ("try", "finally") => (ends, "finally"),
+                _ => ([(id, branch.Name)], (string?)null),
+            };
+            var last = Sequence(branch.Nodes, label is null ? from : [.. from.Select(end => (end.Item1, end.Item2 ?? label))]);
+            if (branch.Name is "turn" or "do")
+            {
+                Join([.. last.Select(end => (end.From, end.Label ?? (branch.Name is "turn" ? "again" : "next")))], id);
+                ends.Add((id, null));
+            }
+            else if (branch.Name is "compensate")
+            {
+                // It leads nowhere: the instance is ending when it runs.
+                if (ends.Count == 0)
+                    ends.Add((id, null));
+            }
+            else if (label is not null)
+            {
+                ends = last;
+            }
+            else
+            {
+                ends.AddRange(last);
+            }
+        }
+
         if (node.Kind is "if" && node.Branches.All(branch => branch.Name != "else"))
             ends.Add((id, "else"));
         return ends;

@@ -25,6 +25,8 @@ public static class ExplainText
         var remarks = new List<string>();
         if (node.Attempt > 1)
             remarks.Add($"attempt {node.Attempt}");
+        if (node.Detail is { } detail)
+            remarks.Add(detail);
         if (node is { StartedAt: { } start, EndedAt: { } end })
             remarks.Add(Span(end - start));
         if (node.WaitingUntil is { } until)

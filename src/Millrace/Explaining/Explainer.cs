@@ -1,90 +1,181 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Millrace.Execution;
 using Millrace.Workflows;
 
 namespace Millrace.Explaining;
 
-/// <summary>Draws the picture of a definition, or of an instance from its state and its history.</summary>
+/// <summary>
+/// Draws the picture of a definition, or of an instance from its state and its history. A loop is shown in its latest
+/// turn: what has not run in that one is pending, whatever earlier turns did. Of a forEach the first active item is shown,
+/// or else the last one.
+/// </summary>
 public sealed class Explainer
 {
-    private readonly bool live;
+    private const string Completed = "completed";
+    private const string Failed = "failed";
+    private const string Cancelled = "cancelled";
+    private const string Skipped = "skipped";
+    private const string Pending = "pending";
+    private const string Running = "running";
+    private const string Waiting = "waiting";
+
+    private readonly Dictionary<(string Path, int Iteration), NodeExecution> executions = [];
+    private readonly Dictionary<string, int> lastTurns = new(StringComparer.Ordinal);
+
     private readonly bool ended;
-    private readonly Dictionary<string, NodeExecution> executions = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, NodeFrame> active = new(StringComparer.Ordinal);
 
-    private Explainer()
+    private Explainer(IEnumerable<NodeExecution> history, bool ended)
     {
-    }
-
-    private Explainer(Workflow workflow, InstanceState state, IEnumerable<NodeExecution> history, bool ended)
-    {
-        (live, this.ended) = (true, ended);
+        this.ended = ended;
         foreach (var execution in history)
-            executions[execution.Key.Path] = execution;
-        foreach (var node in ActivePath.Of(workflow, state))
-            active[node.Path] = node.Frame;
+        {
+            executions[(execution.Key.Path, execution.Key.Iteration)] = execution;
+            lastTurns[execution.Key.Path] = Math.Max(execution.Key.Iteration, lastTurns.GetValueOrDefault(execution.Key.Path));
+        }
     }
 
     /// <summary>The picture of a definition.</summary>
-    public static Explanation Of(Workflow workflow) =>
-        new(workflow.Name, null, new Explainer().Nodes(workflow.Do, PathScope.Root, reachable: true));
+    public static Explanation Of(Workflow workflow) => new(workflow.Name, null, [.. workflow.Do.Select(Plain)]);
 
     /// <summary>The picture of an instance.</summary>
     /// <param name="workflow">What it follows.</param>
+    /// <param name="facts">What does not change.</param>
     /// <param name="status">Its status.</param>
     /// <param name="state">Its state; <see cref="InstanceState.Initial"/> where it has ended or not begun.</param>
     /// <param name="history">Its executions, oldest first.</param>
-    public static Explanation Of(Workflow workflow, InstanceStatus status, InstanceState state, IEnumerable<NodeExecution> history) =>
-        new(workflow.Name, status.Name(), new Explainer(workflow, state, history, status.IsEnd()).Nodes(workflow.Do, PathScope.Root, reachable: true));
-
-    private List<ExplainedNode> Nodes(ImmutableArray<Node> nodes, PathScope scope, bool reachable) =>
-        [.. nodes.Select(node => Explain(node, scope, reachable))];
-
-    private ExplainedNode Explain(Node node, PathScope scope, bool reachable)
+    public static Explanation Of(Workflow workflow, InstanceFacts facts, InstanceStatus status, InstanceState state, IEnumerable<NodeExecution> history)
     {
-        var path = scope.Of(node);
-        var frame = active.GetValueOrDefault(path);
-        var execution = executions.GetValueOrDefault(path);
-        var explained = new ExplainedNode
+        var around = status switch
         {
-            Path = node.Path,
-            Id = node.Id,
-            Kind = node.Kind,
-            As = node.As,
-            Summary = Summary.Of(node),
-            Status = live ? StatusOf(frame, execution, reachable) : null,
+            InstanceStatus.Completed => Completed,
+            InstanceStatus.Failed => Failed,
+            InstanceStatus.Cancelled => Cancelled,
+            _ => state.Ending is null ? Running : state.Ending.Status is InstanceStatus.Cancelled ? Cancelled : Failed,
+        };
+        var nodes = new Explainer(history, status.IsEnd()).Sequence(Machine.NodesOf(workflow, facts), PathScope.Root, state.Root, around, state.Ending);
+        return new(workflow.Name, status.Name(), nodes);
+    }
+
+    private static ExplainedNode Plain(Node node) => Describe(node) with
+    {
+        Branches = [.. BodiesOf(node).Select(body => new ExplainedBranch(body.Name, [.. body.Nodes.Select(Plain)]))],
+    };
+
+    private static ExplainedNode Describe(Node node) =>
+        new() { Path = node.Path, Id = node.Id, Kind = node.Kind, As = node.As, Summary = Summary.Of(node) };
+
+    private static IEnumerable<Body> BodiesOf(Node node) => node.Compensate.IsEmpty ? node.Bodies : node.Bodies.Append(new("compensate", node.Compensate));
+
+    // "around" is the status of what contains the sequence.
+    private List<ExplainedNode> Sequence(ImmutableArray<Node> nodes, PathScope scope, SequenceFrame? frame, string around, Ending? ending) =>
+        [.. nodes.Select((node, index) => Node(node, scope, frame?.Index == index ? frame.Child : null, index < frame?.Index, around, ending))];
+
+    private ExplainedNode Node(Node node, PathScope scope, NodeFrame? frame, bool isBehind, string around, Ending? ending)
+    {
+        var execution = executions.GetValueOrDefault((scope.Of(node), scope.Iteration));
+        var status = StatusOf(node, scope, frame, execution, isBehind, around);
+        var explained = Describe(node) with
+        {
+            Status = status,
             Attempt = frame?.Attempt ?? execution?.Key.Attempt,
             StartedAt = frame?.StartedAt ?? execution?.StartedAt,
             EndedAt = frame is null ? execution?.EndedAt : null,
-            WaitingUntil = frame?.Activity is Sleeping or BackingOff ? frame.Activity.NextDue : null,
+            WaitingUntil = status == Waiting ? frame!.NextDue : null,
+            Detail = DetailOf(node, frame, execution),
             Error = execution?.Error?.Message,
         };
-        return node is IfNode branching ? explained with { Branches = BranchesOf(branching, scope, frame, execution, reachable) } : explained;
+        var attempt = explained.Attempt ?? 1;
+        return explained with { Branches = [.. BodiesOf(node).Select(body => Branch(node, body, scope, attempt, frame, status, ending))] };
     }
 
-    // Nodes of an earlier attempt are not shown: each attempt of a container has paths of its own.
-    private List<ExplainedBranch> BranchesOf(IfNode node, PathScope scope, NodeFrame? frame, NodeExecution? execution, bool reachable)
+    private static string StatusOf(Node node, PathScope scope, NodeFrame? frame, NodeExecution? execution, bool isBehind, string around)
     {
-        var inner = scope.Within(node, frame?.Attempt ?? execution?.Key.Attempt ?? 1);
-        var decided = frame is { Activity: Inside } || (frame is null && execution is not null);
-        bool Taken(ImmutableArray<Node> branch) =>
-            branch.Any(child => executions.ContainsKey(inner.Of(child)) || active.ContainsKey(inner.Of(child)));
+        if (frame is not null)
+            return WaitingOn.ReasonOf(new(node, scope, frame)) is null ? Running : Waiting;
+        if (execution is { Status: NodeStatus.Cancelled })
+            return around == Cancelled ? Cancelled : Skipped;
+        if (execution is not null)
+            return execution.Status.Name();
+        // The history is cut where it is very long; what lies behind the active node has ended all the same.
+        return isBehind ? Completed : around == Running ? Pending : Skipped;
+    }
 
-        var branches = new List<ExplainedBranch>();
-        foreach (var (name, nodes) in new[] { ("then", node.Then), ("else", node.Else) })
+    private ExplainedBranch Branch(Node node, Body body, PathScope scope, int attempt, NodeFrame? frame, string status, Ending? ending)
+    {
+        if (body.Name == "compensate" && body.Nodes == node.Compensate)
+            return new(body.Name, Compensation(node, scope, ending, status));
+        if (node is ForEachNode { Spread: true })
+            return new(body.Name, [.. body.Nodes.Select(inner => Everywhere(inner, status is Running or Waiting ? Pending : status is Completed ? Completed : Skipped))]);
+
+        var active = frame is null ? default : InnerSequence.Of(node, scope, frame).FirstOrDefault(inner => inner.Nodes == body.Nodes);
+        if (active.Frame is not null)
+            return new(body.Name, Sequence(body.Nodes, active.Scope, active.Frame, Running, ending));
+
+        var inner = ScopeOf(node, scope, attempt, frame);
+        var around = status is Running or Waiting or Pending ? IsOver(node, body, inner, frame) ? Completed : Running : status;
+        return new(body.Name, Sequence(body.Nodes, inner, null, around, ending));
+    }
+
+    // Whether a sequence inside an active node will not run any more, or not in this turn.
+    private bool IsOver(Node node, Body body, PathScope inner, NodeFrame? frame) => (node, frame?.Activity) switch
+    {
+        (IfNode, Inside) => true,
+        (TryNode attempt, Trying trying) => body.Nodes == attempt.Nodes || (body.Nodes == attempt.Catch && trying.Stage is TryStage.Finally),
+        (BranchingNode, Branching) => body.Nodes.Any(child => executions.ContainsKey((inner.Of(child), inner.Iteration))),
+        (LoopNode, Looping { Question: not null }) => true,
+        _ => false,
+    };
+
+    private PathScope ScopeOf(Node node, PathScope scope, int attempt, NodeFrame? frame)
+    {
+        switch (node)
         {
-            if (!nodes.IsEmpty)
-                branches.Add(new(name, Nodes(nodes, inner, reachable && (!decided || Taken(nodes)))));
+            case LoopNode loop:
+                var inner = scope.WithinTurn(loop, attempt, 0);
+                var turn = (frame?.Activity as Looping)?.Turn ?? loop.Nodes.Max(child => lastTurns.GetValueOrDefault(inner.Of(child)));
+                return scope.WithinTurn(loop, attempt, turn);
+            case ForEachNode forEach:
+                return scope.WithinItem(forEach, attempt, LastItem(scope.WithinItem(forEach, attempt, 0).Run));
+            default:
+                return scope.Within(node, attempt);
+        }
+    }
+
+    // Of the items that have left executions, the last one.
+    private int LastItem(string first)
+    {
+        var prefix = first[..^2];
+        var last = 0;
+        foreach (var (path, _) in executions.Keys)
+        {
+            if (path.StartsWith(prefix, StringComparison.Ordinal)
+                && path.IndexOf(']', prefix.Length) is > 0 and var end
+                && int.TryParse(path.AsSpan(prefix.Length, end - prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var index))
+                last = Math.Max(last, index);
         }
 
-        return branches;
+        return last;
     }
 
-    private string StatusOf(NodeFrame? frame, NodeExecution? execution, bool reachable) => (frame, execution) switch
+    // What undoes a node runs after everything else, if at all.
+    private List<ExplainedNode> Compensation(Node node, PathScope scope, Ending? ending, string status)
     {
-        ({ Activity: Sleeping or BackingOff }, _) => "waiting",
-        ({ }, _) => "running",
-        (null, { } done) => done.Status.Name(),
-        _ => ended || !reachable ? "skipped" : "pending",
+        var isCurrent = ending?.Current.Path == node.Path && ending.Current.Scope == scope;
+        var mayCome = status is Completed or Running or Waiting or Pending && !ended;
+        return Sequence(node.Compensate, scope, isCurrent ? ending!.Body : null, mayCome ? Running : Skipped, null);
+    }
+
+    private static ExplainedNode Everywhere(Node node, string status) => Plain(node) with { Status = status };
+
+    private static string? DetailOf(Node node, NodeFrame? frame, NodeExecution? execution) => (node, frame?.Activity) switch
+    {
+        (_, AwaitingSignal signal) => $"signal {signal.Name}",
+        (_, Looping looping) => string.Create(CultureInfo.InvariantCulture, $"turn {looping.Turn + 1}"),
+        (_, Iterating iterating) => string.Create(CultureInfo.InvariantCulture, $"{iterating.Results.Count} of {iterating.Items.Element.GetArrayLength()} items"),
+        (ForEachNode { Spread: true }, _) => "items are instances of their own",
+        (ForEachNode, null) when execution?.Result?.Element is { ValueKind: System.Text.Json.JsonValueKind.Array } results =>
+            string.Create(CultureInfo.InvariantCulture, $"{results.GetArrayLength()} items"),
+        _ => null,
     };
 }

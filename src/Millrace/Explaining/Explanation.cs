@@ -42,6 +42,9 @@ public sealed record ExplainedNode
     /// <summary>Until when it waits.</summary>
     public DateTimeOffset? WaitingUntil { get; init; }
 
+    /// <summary>What else there is to know of a running node: the signal it waits for, a loop's turn, how many items have ended.</summary>
+    public string? Detail { get; init; }
+
     /// <summary>Why it failed.</summary>
     public string? Error { get; init; }
 
@@ -50,6 +53,6 @@ public sealed record ExplainedNode
 }
 
 /// <summary>A branch of a node.</summary>
-/// <param name="Name">What it is called: <c>then</c> or <c>else</c>.</param>
+/// <param name="Name">What it is called: <c>then</c>, <c>catch</c>, <c>branch 1</c>.</param>
 /// <param name="Nodes">Its nodes in sequence.</param>
 public sealed record ExplainedBranch(string Name, IReadOnlyList<ExplainedNode> Nodes);

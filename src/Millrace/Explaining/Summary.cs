@@ -15,11 +15,26 @@ internal static partial class Summary
         HttpNode http => $"{http.Method} {http.Url.Source}",
         SleepNode sleep => sleep.Duration.Source,
         SetNode set => string.Join(", ", set.Values.Members.Select(member => member.Key)),
+        WaitForScheduleNode wait => wait.Schedule.Zone.Id == TimeZoneInfo.Utc.Id ? wait.Schedule.Expression : $"{wait.Schedule.Expression} {wait.Schedule.Zone.Id}",
+        WaitForSignalNode wait => wait.Name.Source,
         IfNode branch => Of(branch.Condition),
+        BranchingNode branches => $"{branches.Branches.Length} branches",
+        LoopNode loop => Of(loop),
+        BreakNode end => Of(end.Value),
+        ForEachNode forEach => $"{forEach.Item} of {Of(forEach.Items)}{(forEach.Spread ? ", spread" : "")}",
+        RunNode run => run.Workflow,
+        CallNode call => call.Handler,
         ReturnNode end => Of(end.Value),
         FailNode fail => fail.Message.Source,
         _ => "",
     });
+
+    private static string Of(LoopNode loop)
+    {
+        string?[] parts = [loop.While is { } condition ? $"while {Of(condition)}" : null, loop.Max is { } max ? $"at most {max} turns" : null];
+        var said = string.Join(", ", parts.Where(part => part is not null));
+        return said.Length == 0 ? "for ever" : said;
+    }
 
     private static string Of(Condition condition) => condition switch
     {

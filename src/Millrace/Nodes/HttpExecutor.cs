@@ -49,6 +49,8 @@ internal sealed class HttpExecutor : IDisposable
 
     public async Task<NodeEnd> ExecuteAsync(Guid instance, ExecuteHttp command, CancellationToken cancel)
     {
+        if (MultipartBody.FaultIn(command.Parts) is { } fault)
+            return new NodeFailure(fault, "template", Retryable: false);
         var address = new Uri(command.Url);
         var timeout = command.Http.Timeout ?? settings.Timeout;
         var gate = gates.For(address);
@@ -107,7 +109,11 @@ internal sealed class HttpExecutor : IDisposable
     private static HttpRequestMessage Request(Guid instance, ExecuteHttp command, Uri address)
     {
         var request = new HttpRequestMessage(new(command.Http.Method), address);
-        if (command.Body is { } body)
+        if (command.Parts is not [])
+        {
+            request.Content = MultipartBody.Of(command.Parts);
+        }
+        else if (command.Body is { } body)
         {
             var isText = body.Element.ValueKind is JsonValueKind.String;
             request.Content = isText ? new StringContent(body.Element.GetString()!) : new ReadOnlyMemoryContent(body.Utf8);

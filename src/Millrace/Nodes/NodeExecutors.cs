@@ -13,7 +13,7 @@ internal readonly record struct NodeEnd(Json? Result, NodeFailure? Failure)
 }
 
 /// <summary>Executes the nodes that do I/O.</summary>
-internal sealed class NodeExecutors(SqlExecutor sql, HttpExecutor http, ILogger<NodeExecutors> log)
+internal sealed class NodeExecutors(SqlExecutor sql, HttpExecutor http, CallExecutor calls, ILogger<NodeExecutors> log)
 {
     /// <summary>Executes one node to its end. Only a cancelled token comes out as an exception.</summary>
     public async Task<NodeEnd> ExecuteAsync(Guid instance, Execute command, CancellationToken cancel)
@@ -24,6 +24,7 @@ internal sealed class NodeExecutors(SqlExecutor sql, HttpExecutor http, ILogger<
             {
                 ExecuteSql statement => await sql.ExecuteAsync(statement, cancel),
                 ExecuteHttp request => await http.ExecuteAsync(instance, request, cancel),
+                ExecuteCall call => await calls.ExecuteAsync(instance, call, cancel),
                 _ => throw new InvalidOperationException($"Nothing executes {command.GetType().Name}."),
             };
         }

@@ -27,12 +27,14 @@ internal sealed class InstancePump : BackgroundService
 
     public InstancePump(
         IOptions<MillraceOptions> options, Database database, ClaimStore claims, CheckpointStore checkpoints, NodeExecutors nodes,
-        WorkflowStore workflows, InstanceStore instances, StoreClock clock, TimeProvider time, CancelRelay cancels, OutcomeHub outcomes,
+        WorkflowStore workflows, InstanceStore instances, SignalStore signals, ChildStore children, ItemScopes items, StoreClock clock,
+        TimeProvider time, RunRelay relay, OutcomeHub outcomes,
         PumpSignal signal, WorkerName worker, ILogger<InstancePump> log)
     {
         settings = options.Value.Pump;
         (this.database, this.claims, this.signal, this.worker, this.log) = (database, claims, signal, worker, log);
-        services = new(settings, checkpoints, nodes, workflows, instances, clock, time, cancels, outcomes);
+        services = new(
+            settings, options.Value.Limits, claims, checkpoints, nodes, workflows, instances, signals, children, items, clock, time, relay, outcomes);
         leases = new(claims, settings, time, log);
     }
 

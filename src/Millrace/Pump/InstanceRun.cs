@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Millrace.Execution;
+using Millrace.Nodes;
 using Millrace.Store;
 using Millrace.Values;
 using Millrace.Workflows;
@@ -10,17 +11,34 @@ namespace Millrace.Pump;
 /// One instance in this process, from its claim until it ends, parks or is let go. Events go into the machine one at a
 /// time; what ended is made durable before anything that follows is begun.
 /// </summary>
-[SuppressMessage("Design", "CA1001", Justification = "Whoever interrupts a run may be a moment later than its end; the source holds nothing but memory.")]
-internal sealed class InstanceRun(ClaimedInstance claim, RunServices services)
+[SuppressMessage("Design", "CA1001", Justification = "Whoever interrupts or nudges a run may be a moment later than its end; the sources hold nothing but memory.")]
+internal sealed partial class InstanceRun
 {
-    private readonly RunningNodes nodes = new(claim.Id, services.Nodes, services.Clock);
-
+    private readonly ClaimedInstance claim;
+    private readonly RunServices services;
+    private readonly RunningNodes nodes;
+    private readonly RunChildren children;
     private readonly CancellationTokenSource interrupt = new();
-    private readonly TaskCompletionSource nudge = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Pulse pulse = new();
+    private readonly Lock gate = new();
+
+    private Workflow workflow = null!;
+    private InstanceFacts facts = null!;
+    private Journal journal = null!;
+    private Standing standing;
     private InstanceState? durable;
+    private int savedExecutions;
+    private bool cancelTaken;
+    private bool held;
+    private volatile bool nudged;
     private volatile bool lost;
-    private volatile bool cancelRequested = claim.CancelRequested;
-    private string? cancelReason = claim.CancelReason;
+
+    public InstanceRun(ClaimedInstance claim, RunServices services)
+    {
+        (this.claim, this.services, standing) = (claim, services, claim.Standing);
+        children = new(claim, services);
+        nodes = new(ExecuteAsync, services.Clock, pulse.Set);
+    }
 
     public Guid Id => claim.Id;
 
@@ -34,24 +52,33 @@ internal sealed class InstanceRun(ClaimedInstance claim, RunServices services)
     {
         lost = true;
         interrupt.Cancel();
+        pulse.Set();
     }
 
     /// <summary>The process stops: give up what is being executed.</summary>
-    public void Interrupt() => interrupt.Cancel();
-
-    /// <summary>Somebody asks for the instance to be cancelled.</summary>
-    public void RequestCancel(string? reason)
+    public void Interrupt()
     {
-        if (cancelRequested)
-            return;
-        cancelReason = reason;
-        cancelRequested = true;
-        nudge.TrySetResult();
+        interrupt.Cancel();
+        pulse.Set();
+    }
+
+    /// <summary>Something has been asked of the instance, as its row tells.</summary>
+    public void Observe(Standing told)
+    {
+        lock (gate)
+        {
+            // Answers may overtake each other; what only grows tells which is the newer one.
+            if (told.Signals < standing.Signals || told.ChildEnds < standing.ChildEnds || told == standing)
+                return;
+            standing = told with { CancelRequested = told.CancelRequested || standing.CancelRequested, CancelReason = told.CancelReason ?? standing.CancelReason };
+        }
+
+        pulse.Set();
     }
 
     public async Task<RunEnd> RunAsync()
     {
-        services.Cancels.Register(claim.Id, RequestCancel);
+        services.Relay.Register(claim.Id, Nudge);
         try
         {
             return await GoAsync();
@@ -63,155 +90,125 @@ internal sealed class InstanceRun(ClaimedInstance claim, RunServices services)
         }
         finally
         {
-            services.Cancels.Unregister(claim.Id);
+            services.Relay.Unregister(claim.Id);
             await nodes.StopAllAsync();
         }
     }
 
+    private Standing Now()
+    {
+        lock (gate)
+            return standing;
+    }
+
+    private void Nudge()
+    {
+        nudged = true;
+        pulse.Set();
+    }
+
     private async Task<RunEnd> GoAsync()
     {
-        var workflow = await services.Workflows.LoadAsync(claim.Organisation, claim.DefinitionHash, interrupt.Token);
-        var facts = new InstanceFacts(claim.Id, claim.Label, claim.Workflow, claim.Input ?? Json.Null, claim.Variables);
-        var decision = await BeginAsync(workflow, facts);
+        workflow = await services.Workflows.LoadAsync(claim.Organisation, claim.DefinitionHash, interrupt.Token);
+        if (await FactsAsync() is not { } found)
+            return await FinishAsync(new(InstanceStatus.Cancelled, null, new("the instance that had started it has ended", null, null, 0, Turn.CancelledCode)));
+        facts = found;
+        await BeginAsync();
         while (true)
         {
-            if (decision.State.Outcome is { } outcome)
-                return await FinishAsync(outcome, decision.Ended);
-            if (IsIdle(decision) && !MustHold(decision.State))
-                return await ParkAsync(workflow, decision);
-            if (decision.Ended.Count > 0 && !await StoreAsync(decision.Ended))
+            if (journal.State.Outcome is { } outcome)
+                return await FinishAsync(outcome);
+            if (IsIdle() && !MustHold())
+                return await ParkAsync();
+            if (!await StoreAsync())
                 return RunEnd.Lost;
-            durable = decision.State;
-            foreach (var command in decision.Commands)
-                nodes.Carry(command, interrupt.Token);
-            decision = Machine.Decide(workflow, facts, decision.State, await NextEventAsync(decision.State));
+            Carry();
+            await TakeEventsAsync();
         }
+    }
+
+    private async Task<InstanceFacts?> FactsAsync()
+    {
+        var own = new InstanceFacts(claim.Id, claim.Label, claim.Workflow, claim.Input ?? Json.Null, claim.Variables)
+        {
+            Entry = claim.Entry,
+            ResultBytes = services.Limits.ResultBytes,
+        };
+        return claim is { Entry: not null, Membership: { } membership }
+            ? await services.Items.CompleteAsync(own, membership, workflow, interrupt.Token)
+            : own;
     }
 
     // A first claim has no history to fold. Any other one may follow a worker that died between two checkpoints.
-    private async Task<Decision> BeginAsync(Workflow workflow, InstanceFacts facts)
+    private async Task BeginAsync()
     {
         var state = claim.Snapshot is null ? InstanceState.Initial : StateJson.Read(claim.Snapshot);
         if (claim.Claims > services.Settings.MaxTakeovers)
-            return Poisoned(state);
+        {
+            journal = new(workflow, facts, Poisoned(state));
+            return;
+        }
+
+        savedExecutions = state.Executions;
         if (claim.Claims > 1)
         {
             var history = await services.Instances.HistoryAsync(claim.Organisation, claim.Id, state.Executions, int.MaxValue, interrupt.Token);
-            state = Replay.Fold(workflow, facts, state, claim.StartedAt, history.Select(view => view.Execution));
+            var signals = await services.Signals.AfterAsync(claim.Id, state.Mailbox.Seen, interrupt.Token);
+            state = Replay.Fold(workflow, facts, state, claim.StartedAt, [.. history.Select(view => view.Line)], signals);
         }
 
-        if (state.Root is null && state.Outcome is null && !cancelRequested)
-            return Machine.Decide(workflow, facts, state, new Started(claim.StartedAt));
-        if (cancelRequested)
-            return Machine.Decide(workflow, facts, state, new CancelRequested(services.Clock.Now, cancelReason));
-        return new(state, Machine.Outstanding(workflow, facts, state), []);
+        journal = new(workflow, facts, state);
+        if (TakeCancel())
+            return;
+        if (state is { Root: null, Ending: null, Outcome: null })
+            journal.Take(new Started(claim.StartedAt));
+        else
+            journal.Reissue(_ => false);
     }
 
-    private Decision Poisoned(InstanceState state)
+    private InstanceState Poisoned(InstanceState state)
     {
         var error = new NodeError(
             $"{claim.Claims - 1} workers in a row took this instance and were not heard of again", null, null, 0, "worker_lost", Retryable: false);
-        return new(state with { Root = null, Outcome = new(InstanceStatus.Failed, null, error) }, [], []);
+        return state with { Root = null, Outcome = new(InstanceStatus.Failed, null, error) };
     }
 
-    private bool IsIdle(Decision decision) => !nodes.Any && !decision.Commands.OfType<Execute>().Any();
+    private bool IsSuspended => Now().Suspended;
 
-    // A short wait is cheaper sat out than parked, and a request to cancel is taken in before parking.
-    private bool MustHold(InstanceState state) =>
-        cancelRequested || (state.NextDue is { } due && due - services.Clock.Now <= services.Settings.HoldWait);
+    private bool IsIdle() => !nodes.Any && (IsSuspended || !journal.Commands.OfType<Execute>().Any());
 
-    private async Task<RunEnd> FinishAsync(Outcome outcome, IReadOnlyList<NodeExecution> ended)
+    // A short wait is cheaper sat out than parked, and what has come is taken in before parking.
+    private bool MustHold()
     {
-        await nodes.StopAllAsync();
-        LettingGo = true;
-        var answer = await CheckpointAsync(new FinishCheckpoint(claim.Lease, ended, outcome));
-        if (!answer.Held)
-            return RunEnd.Lost;
-        services.Outcomes.Announce(claim.Id);
-        return RunEnd.Finished;
+        interrupt.Token.ThrowIfCancellationRequested();
+        var now = Now();
+        if (now.CancelRequested && !cancelTaken)
+            return true;
+        if (now.Suspended)
+            return false;
+        return now.Signals > journal.State.Mailbox.Seen
+            || children.HasNews(now)
+            || (journal.State.NextDue is { } due && due - services.Clock.Now <= services.Settings.HoldWait);
     }
 
-    private async Task<RunEnd> ParkAsync(Workflow workflow, Decision decision)
+    // While the instance is suspended nothing begins; what should have is found again in the state when it goes on.
+    private void Carry()
     {
-        var waitingOn = WaitingOn.Describe(workflow, decision.State);
-        LettingGo = true;
-        var answer = await CheckpointAsync(new ParkCheckpoint(
-            claim.Lease, decision.Ended, decision.State.NextDue, StateJson.Write(decision.State), waitingOn));
-        return (answer.Held, answer.Ready) switch
+        if (IsSuspended)
         {
-            (false, _) => RunEnd.Lost,
-            (true, true) => RunEnd.ParkedReady,
-            _ => RunEnd.Parked,
-        };
-    }
-
-    // A park that is due at once: whoever takes over needs no history, and begins again what was being executed.
-    private async Task<RunEnd> HandBackAsync(InstanceState state)
-    {
-        LettingGo = true;
-        var answer = await services.Checkpoints.StoreAsync(new ParkCheckpoint(
-            claim.Lease, [], DateTimeOffset.UnixEpoch, StateJson.Write(state), Json.FromText("[]")));
-        return answer.Held ? RunEnd.HandedBack : RunEnd.Lost;
-    }
-
-    private async Task<bool> StoreAsync(IReadOnlyList<NodeExecution> ended)
-    {
-        var answer = await CheckpointAsync(new ProgressCheckpoint(claim.Lease, ended));
-        if (answer.CancelRequested)
-            RequestCancel(answer.CancelReason);
-        return answer.Held;
-    }
-
-    // A checkpoint that the store could not take is offered again for as long as the lease may still be ours: losing it
-    // would mean doing again what has been done.
-    private async Task<CheckpointAnswer> CheckpointAsync(Checkpoint checkpoint)
-    {
-        var pause = TimeSpan.FromMilliseconds(50);
-        while (!lost)
+            held = true;
+        }
+        else if (held)
         {
-            try
-            {
-                return await services.Checkpoints.StoreAsync(checkpoint);
-            }
-            catch (Exception e) when (StoreFaults.IsPassing(e))
-            {
-                // It may have been stored all the same, so only the history knows from here on, not this run.
-                durable = null;
-                interrupt.Token.ThrowIfCancellationRequested();
-                await Task.Delay(pause, services.Time);
-                pause = TimeSpan.FromMilliseconds(Math.Min(pause.TotalMilliseconds * 2, 2000));
-            }
+            held = false;
+            journal.Reissue(key => nodes.Has(key) || journal.Commands.Any(command => command.Key == key));
         }
 
-        return new(Held: false);
+        foreach (var command in journal.TakeCommands().Where(command => !held || command is not Execute))
+            nodes.Carry(command, interrupt.Token);
     }
 
-    private async Task<InstanceEvent> NextEventAsync(InstanceState state)
-    {
-        if (cancelRequested)
-            return new CancelRequested(services.Clock.Now, cancelReason);
-
-        using var stopTimer = CancellationTokenSource.CreateLinkedTokenSource(interrupt.Token);
-        List<Task> waits = [nudge.Task, .. nodes.Ends];
-        if (state.NextDue is { } due)
-            waits.Add(Task.Delay(Max(due - services.Clock.Now, TimeSpan.Zero), services.Time, stopTimer.Token));
-        else if (!nodes.Any)
-            waits.Add(Task.Delay(Timeout.InfiniteTimeSpan, stopTimer.Token));
-
-        var first = await Task.WhenAny(waits);
-        await stopTimer.CancelAsync();
-
-        // What has ended is taken in even while the process stops, or it would be done again elsewhere.
-        if (first is Task<InstanceEvent> { IsCompletedSuccessfully: true } ended && !lost)
-            return nodes.Take(await ended);
-        interrupt.Token.ThrowIfCancellationRequested();
-        return first == nudge.Task
-            ? new CancelRequested(services.Clock.Now, cancelReason)
-            : first is Task<InstanceEvent> broken ? await broken : new TimerDue(Later(services.Clock.Now, state.NextDue!.Value));
-    }
-
-    private static TimeSpan Max(TimeSpan a, TimeSpan b) => a > b ? a : b;
-
-    // A timer of the platform may fire a moment early; what it stands for is due all the same.
-    private static DateTimeOffset Later(DateTimeOffset a, DateTimeOffset b) => a > b ? a : b;
+    private async Task<NodeEnd?> ExecuteAsync(Execute command, CancellationToken cancel) => command is StartChildren start
+        ? await children.StartAsync(facts, start, cancel)
+        : await services.Nodes.ExecuteAsync(claim.Id, command, cancel);
 }

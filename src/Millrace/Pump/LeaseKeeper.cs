@@ -48,8 +48,7 @@ internal sealed class LeaseKeeper(ClaimStore claims, PumpOptions settings, TimeP
                 }
 
                 held.RenewedAt = asked;
-                if (answer.CancelRequested)
-                    held.Run.RequestCancel(answer.CancelReason);
+                held.Run.Observe(answer.Standing);
             }
         }
         catch (Exception e)

@@ -49,6 +49,9 @@ public sealed class OutcomeHub : IAsyncDisposable
         }
     }
 
+    /// <summary>An instance that had ended goes on.</summary>
+    public void Forget(Guid instance) => recent.Remove(instance);
+
     /// <summary>An instance has ended, and that is durable.</summary>
     internal void Announce(Guid instance)
     {

@@ -23,6 +23,12 @@ internal sealed class RecentEnds(int capacity)
         }
     }
 
+    public void Remove(Guid instance)
+    {
+        lock (gate)
+            known.Remove(instance);
+    }
+
     public bool Contains(Guid instance)
     {
         lock (gate)

@@ -6,8 +6,8 @@ namespace Millrace.Pump;
 
 /// <summary>What every run of a process works with.</summary>
 internal sealed record RunServices(
-    PumpOptions Settings, CheckpointStore Checkpoints, NodeExecutors Nodes, WorkflowStore Workflows, InstanceStore Instances,
-    StoreClock Clock, TimeProvider Time, CancelRelay Cancels, OutcomeHub Outcomes);
+    PumpOptions Settings, LimitOptions Limits, ClaimStore Claims, CheckpointStore Checkpoints, NodeExecutors Nodes, WorkflowStore Workflows,
+    InstanceStore Instances, SignalStore Signals, ChildStore Children, ItemScopes Items, StoreClock Clock, TimeProvider Time, RunRelay Relay, OutcomeHub Outcomes);
 
 /// <summary>How a run let go of its instance.</summary>
 internal enum RunEnd

@@ -1,49 +1,60 @@
+using System.Collections.Concurrent;
 using Millrace.Execution;
 using Millrace.Nodes;
 using Millrace.Store;
 
 namespace Millrace.Pump;
 
-/// <summary>The nodes of one instance that are being executed right now, each with the means to stop it.</summary>
-internal sealed class RunningNodes(Guid instance, NodeExecutors executors, StoreClock clock)
+/// <summary>
+/// The nodes of one instance that are being executed right now, each with the means to stop it.
+/// </summary>
+/// <param name="execute">Executes a node; null in place of an end means that the node goes on waiting, for its children.</param>
+/// <param name="clock">The store's time.</param>
+/// <param name="wake">Called when one has ended.</param>
+internal sealed class RunningNodes(Func<Execute, CancellationToken, Task<NodeEnd?>> execute, StoreClock clock, Action wake)
 {
     private readonly Dictionary<NodeKey, Running> running = [];
     private readonly List<Running> abandoned = [];
+    private readonly ConcurrentQueue<Running> ended = new();
 
     /// <summary>Whether there is any.</summary>
     public bool Any => running.Count > 0;
 
-    /// <summary>How each will have ended.</summary>
-    public IEnumerable<Task<InstanceEvent>> Ends => running.Values.Select(node => node.End);
+    /// <summary>Whether a node is among them.</summary>
+    public bool Has(NodeKey key) => running.ContainsKey(key);
 
-    /// <summary>Carries a command of the machine out.</summary>
+    /// <summary>Begins a node, or stops one.</summary>
     public void Carry(Command command, CancellationToken cancel)
     {
         switch (command)
         {
-            case Execute execute:
-                var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-                running[execute.Key] = new(ExecuteAsync(execute, stop.Token), stop);
+            case Execute begun:
+                var node = new Running(begun.Key, CancellationTokenSource.CreateLinkedTokenSource(cancel));
+                running[begun.Key] = node;
+                node.Task = RunAsync(node, begun);
                 break;
-            case Abandon abandon when running.Remove(abandon.Key, out var node):
-                node.Stop.Cancel();
-                abandoned.Add(node);
+            case Abandon abandon when running.Remove(abandon.Key, out var unwanted):
+                unwanted.Stop.Cancel();
+                abandoned.Add(unwanted);
                 break;
         }
     }
 
-    /// <summary>Takes an end in: that node is not running any more.</summary>
-    public InstanceEvent Take(InstanceEvent end)
+    /// <summary>
+    /// Takes out what has ended, in the order in which it did. What was stopped from outside stays: it has not ended, and
+    /// its instance is not idle.
+    /// </summary>
+    public IEnumerable<InstanceEvent> TakeEnds()
     {
-        var key = end switch
+        while (ended.TryDequeue(out var node))
         {
-            NodeCompleted completed => completed.Key,
-            NodeFailed failed => failed.Key,
-            _ => throw new InvalidOperationException($"{end.GetType().Name} is not the end of a node."),
-        };
-        if (running.Remove(key, out var node))
+            if (running.GetValueOrDefault(node.Key) != node)
+                continue;
+            running.Remove(node.Key);
             node.Stop.Dispose();
-        return end;
+            if (node.End is { } end)
+                yield return end;
+        }
     }
 
     /// <summary>Stops all, and waits until nothing of them runs any more: none may outlive the run.</summary>
@@ -53,7 +64,7 @@ internal sealed class RunningNodes(Guid instance, NodeExecutors executors, Store
             await node.Stop.CancelAsync();
         foreach (var node in running.Values.Concat(abandoned))
         {
-            await ((Task)node.End).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await node.Task;
             node.Stop.Dispose();
         }
 
@@ -61,13 +72,34 @@ internal sealed class RunningNodes(Guid instance, NodeExecutors executors, Store
         abandoned.Clear();
     }
 
-    private async Task<InstanceEvent> ExecuteAsync(Execute command, CancellationToken cancel)
+    private async Task RunAsync(Running node, Execute command)
     {
-        var end = await executors.ExecuteAsync(instance, command, cancel);
-        return end.Failure is { } failure
-            ? new NodeFailed(clock.Now, command.Key, failure)
-            : new NodeCompleted(clock.Now, command.Key, end.Result!);
+        try
+        {
+            var end = await execute(command, node.Stop.Token);
+            node.End = end switch
+            {
+                null => null,
+                { Failure: { } failure } => new NodeFailed(clock.Now, node.Key, failure),
+                { Result: var result } => new NodeCompleted(clock.Now, node.Key, result!),
+            };
+            ended.Enqueue(node);
+            wake();
+        }
+        catch (OperationCanceledException)
+        {
+            // Nobody waits for it any more, or the process stops.
+        }
     }
 
-    private sealed record Running(Task<InstanceEvent> End, CancellationTokenSource Stop);
+    private sealed class Running(NodeKey key, CancellationTokenSource stop)
+    {
+        public NodeKey Key => key;
+
+        public CancellationTokenSource Stop => stop;
+
+        public Task Task { get; set; } = Task.CompletedTask;
+
+        public InstanceEvent? End { get; set; }
+    }
 }

@@ -8,32 +8,76 @@ namespace Millrace.Store;
 /// <param name="Ended">The executions that ended since the last checkpoint.</param>
 internal abstract record Checkpoint(Lease Lease, IReadOnlyList<NodeExecution> Ended)
 {
+    /// <summary>The events behind the executions, where those alone do not tell.</summary>
+    public Json? Events { get; init; }
+
+    /// <summary>The groups of children that nobody waits for any more.</summary>
+    public IReadOnlyList<Guid> UnwantedGroups { get; init; } = [];
+
     /// <summary>Its approximate size in bytes.</summary>
-    public virtual int Bytes => 200 + Ended.Sum(execution => 200 + (execution.Result?.Utf8.Length ?? 0));
+    public virtual int Bytes => 200 + (Events?.Utf8.Length ?? 0) + Ended.Sum(execution => 200 + (execution.Result?.Utf8.Length ?? 0));
 }
 
 /// <summary>The instance goes on.</summary>
 internal sealed record ProgressCheckpoint(Lease Lease, IReadOnlyList<NodeExecution> Ended)
     : Checkpoint(Lease, Ended);
 
-/// <summary>The instance waits until it is due; null means for ever, unless something happens to it.</summary>
-internal sealed record ParkCheckpoint(
-    Lease Lease, IReadOnlyList<NodeExecution> Ended, DateTimeOffset? Due, Json Snapshot, Json WaitingOn)
+/// <summary>The instance goes on, and its state is kept.</summary>
+internal sealed record SaveCheckpoint(Lease Lease, IReadOnlyList<NodeExecution> Ended, InstanceState State)
     : Checkpoint(Lease, Ended)
 {
+    /// <summary>The state as it is kept.</summary>
+    public Json Snapshot { get; } = StateJson.Write(State);
+
+    public override int Bytes => base.Bytes + Snapshot.Utf8.Length;
+}
+
+/// <summary>The instance waits until it is due; null means for ever, unless something happens to it.</summary>
+/// <param name="Lease">The lease.</param>
+/// <param name="Ended">The executions that ended.</param>
+/// <param name="Due">When it is due.</param>
+/// <param name="State">The state that is kept.</param>
+/// <param name="WaitingOn">What it waits for.</param>
+/// <param name="ChildrenSeen">How many ends of children have been looked at.</param>
+internal sealed record ParkCheckpoint(
+    Lease Lease, IReadOnlyList<NodeExecution> Ended, DateTimeOffset? Due, InstanceState State, Json WaitingOn, long ChildrenSeen)
+    : Checkpoint(Lease, Ended)
+{
+    /// <summary>The state as it is kept.</summary>
+    public Json Snapshot { get; } = StateJson.Write(State);
+
     public override int Bytes => base.Bytes + Snapshot.Utf8.Length;
 }
 
 /// <summary>The instance has ended.</summary>
+/// <param name="Lease">The lease.</param>
+/// <param name="Ended">The executions that ended.</param>
+/// <param name="Outcome">How.</param>
 internal sealed record FinishCheckpoint(Lease Lease, IReadOnlyList<NodeExecution> Ended, Outcome Outcome)
     : Checkpoint(Lease, Ended)
 {
-    public override int Bytes => base.Bytes + (Outcome.Result?.Utf8.Length ?? 0);
+    /// <summary>For a failed instance, where its failed nodes can be tried again; null where they cannot.</summary>
+    public Json? Resume { get; init; }
+
+    /// <summary>Whether the instance has received signals.</summary>
+    public bool HadSignals { get; init; }
+
+    /// <summary>Whether the instance has had children.</summary>
+    public bool HadChildren { get; init; }
+
+    public override int Bytes => base.Bytes + (Outcome.Result?.Utf8.Length ?? 0) + (Resume?.Utf8.Length ?? 0);
 }
+
+/// <summary>What has been asked of an instance, as its row tells.</summary>
+/// <param name="CancelRequested">Whether somebody has asked for it to be cancelled.</param>
+/// <param name="CancelReason">Why.</param>
+/// <param name="Suspended">Whether somebody has asked for it to be suspended.</param>
+/// <param name="Signals">How many signals have come.</param>
+/// <param name="ChildEnds">How many ends of children have come.</param>
+internal readonly record struct Standing(bool CancelRequested, string? CancelReason, bool Suspended, long Signals, long ChildEnds);
 
 /// <summary>What the store says to a checkpoint.</summary>
 /// <param name="Held">Whether the lease held; if not, nothing was stored.</param>
-/// <param name="CancelRequested">Whether somebody has asked for the instance to be cancelled.</param>
-/// <param name="CancelReason">Why.</param>
+/// <param name="Standing">What has been asked of the instance; null where it does not go on here.</param>
 /// <param name="Ready">Whether a parked instance can be claimed again at once.</param>
-internal readonly record struct CheckpointAnswer(bool Held, bool CancelRequested = false, string? CancelReason = null, bool Ready = false);
+internal readonly record struct CheckpointAnswer(bool Held, Standing? Standing = null, bool Ready = false);

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using Millrace.Configuration;
 using Millrace.Execution;
+using Millrace.Pump;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -11,11 +12,12 @@ internal sealed class CheckpointStore : IAsyncDisposable
 {
     private readonly Database database;
     private readonly string worker;
+    private readonly RunRelay relay;
     private readonly Batcher<Checkpoint, CheckpointAnswer> batcher;
 
-    public CheckpointStore(Database database, WorkerName worker, IOptions<MillraceOptions> options)
+    public CheckpointStore(Database database, WorkerName worker, RunRelay relay, IOptions<MillraceOptions> options)
     {
-        (this.database, this.worker) = (database, worker.Value);
+        (this.database, this.worker, this.relay) = (database, worker.Value, relay);
         // Runs wait for their checkpoints, so what is waiting is bounded by how many runs there are.
         var settings = new BatcherSettings(options.Value.Store.CheckpointBatch, 1_000_000, Flushers: 2) { CapacityBytes = long.MaxValue };
         batcher = new(settings, checkpoint => checkpoint.Bytes, FlushAsync);
@@ -34,27 +36,62 @@ internal sealed class CheckpointStore : IAsyncDisposable
         return [.. checkpoints.Select(checkpoint => answers.GetValueOrDefault(checkpoint.Lease.Instance))];
     }
 
+    // What concerns other rows goes first and looks at the leases itself: the statements after it may end them.
     private async Task FlushAsync(short bucket, List<Checkpoint> checkpoints, Dictionary<Guid, CheckpointAnswer> answers)
     {
         var progress = checkpoints.OfType<ProgressCheckpoint>().ToList();
+        var saves = checkpoints.OfType<SaveCheckpoint>().ToList();
         var parks = checkpoints.OfType<ParkCheckpoint>().ToList();
         var finishes = checkpoints.OfType<FinishCheckpoint>().ToList();
 
         await using var batch = database.Batches.CreateBatch();
+        foreach (var command in ChildStore.Commands(bucket, checkpoints).Concat(SignalCommands(bucket, checkpoints)))
+            batch.BatchCommands.Add(command);
         if (progress.Count > 0)
             batch.BatchCommands.Add(Command(SqlText.Progress, bucket, progress));
+        if (saves.Count > 0)
+            batch.BatchCommands.Add(SaveCommand(bucket, saves));
         if (parks.Count > 0)
             batch.BatchCommands.Add(ParkCommand(bucket, parks));
         if (finishes.Count > 0)
             batch.BatchCommands.Add(FinishCommand(bucket, finishes));
 
-        await using var reader = await batch.ExecuteReaderAsync();
-        if (progress.Count > 0)
-            await ReadAsync(reader, answers, row => new(true, row.GetBoolean(1), row.TextOrNull(2)));
-        if (parks.Count > 0)
-            await ReadAsync(reader, answers, row => new(true, Ready: row.GetBoolean(1)));
-        if (finishes.Count > 0)
-            await ReadAsync(reader, answers, _ => new(true));
+        await using (var reader = await batch.ExecuteReaderAsync())
+        {
+            var told = await ReadToldAsync(reader, batch);
+            if (progress.Count > 0)
+                await ReadAsync(reader, answers, row => new(true, ClaimStore.ReadStanding(row, 1)));
+            if (saves.Count > 0)
+                await ReadAsync(reader, answers, row => new(true, ClaimStore.ReadStanding(row, 1)));
+            if (parks.Count > 0)
+                await ReadAsync(reader, answers, row => new(true, Ready: row.GetBoolean(1)));
+            if (finishes.Count > 0)
+                await ReadAsync(reader, answers, _ => new(true));
+            while (await reader.NextResultAsync())
+            {
+                // To the end of the batch: only then has it been committed.
+            }
+
+            relay.Nudge(told);
+            // A sibling may have been let in to take an ended one's place.
+            if (finishes.Any(finish => finish.Lease.Membership is not null))
+                relay.Wake(bucket);
+        }
+    }
+
+    // The ids of other instances that something has been written to; whoever runs them here need not wait to be told.
+    private static async Task<List<Guid>> ReadToldAsync(NpgsqlDataReader reader, NpgsqlBatch batch)
+    {
+        var told = new List<Guid>();
+        var results = batch.BatchCommands.Cast<NpgsqlBatchCommand>().Count(command => command.CommandText == SqlText.CancelChildren || command.CommandText == SqlText.EndChildren);
+        for (; results > 0; results--)
+        {
+            while (await reader.ReadAsync())
+                told.Add(reader.GetGuid(0));
+            await reader.NextResultAsync();
+        }
+
+        return told;
     }
 
     private static async Task ReadAsync(
@@ -65,12 +102,53 @@ internal sealed class CheckpointStore : IAsyncDisposable
         await reader.NextResultAsync();
     }
 
+    // Signals that a snapshot contains, or that nobody will receive any more, need not be kept beside it.
+    private static IEnumerable<NpgsqlBatchCommand> SignalCommands(short bucket, List<Checkpoint> checkpoints)
+    {
+        var taken = checkpoints.Select(checkpoint => (checkpoint.Lease, Seen: SeenBy(checkpoint))).Where(item => item.Seen > 0).ToList();
+        if (taken.Count > 0)
+        {
+            yield return new(SqlText.ForgetSignals)
+            {
+                Parameters =
+                {
+                    Columns.Value(bucket),
+                    Columns.Array(taken, NpgsqlDbType.Uuid, item => item.Lease.Instance),
+                    Columns.Array(taken, NpgsqlDbType.Bigint, item => item.Lease.Token),
+                    Columns.Array(taken, NpgsqlDbType.Bigint, item => item.Seen),
+                },
+            };
+        }
+    }
+
+    private static long SeenBy(Checkpoint checkpoint) => checkpoint switch
+    {
+        SaveCheckpoint save => save.State.Mailbox.Seen,
+        ParkCheckpoint park => park.State.Mailbox.Seen,
+        FinishCheckpoint { HadSignals: true } => long.MaxValue,
+        _ => 0,
+    };
+
+    private static long TakenBy(InstanceState state) => state.Mailbox.Seen - state.Mailbox.Waiting.Count;
+
+    private NpgsqlBatchCommand SaveCommand(short bucket, List<SaveCheckpoint> saves)
+    {
+        var command = Command(SqlText.Save, bucket, saves);
+        command.Parameters.Add(Columns.JsonArray(saves, save => save.Snapshot));
+        command.Parameters.Add(Columns.Array(saves, NpgsqlDbType.Bigint, save => TakenBy(save.State)));
+        return command;
+    }
+
     private NpgsqlBatchCommand ParkCommand(short bucket, List<ParkCheckpoint> parks)
     {
         var command = Command(SqlText.Park, bucket, parks);
         command.Parameters.Add(Columns.Array(parks, NpgsqlDbType.TimestampTz, park => park.Due?.UtcDateTime ?? DateTime.MaxValue));
         command.Parameters.Add(Columns.JsonArray(parks, park => park.Snapshot));
         command.Parameters.Add(Columns.JsonArray(parks, park => park.WaitingOn));
+        command.Parameters.Add(Columns.Array(parks, NpgsqlDbType.Bigint, park => park.State.Mailbox.Seen));
+        command.Parameters.Add(Columns.Array(parks, NpgsqlDbType.Bigint, park => TakenBy(park.State)));
+        command.Parameters.Add(Columns.Array(parks, NpgsqlDbType.Bigint, park => park.ChildrenSeen));
+        command.Parameters.Add(Columns.Array(parks, NpgsqlDbType.Boolean, park => park.State.Ending is not null));
         return command;
     }
 
@@ -82,12 +160,14 @@ internal sealed class CheckpointStore : IAsyncDisposable
         command.Parameters.Add(Columns.Array(finishes, NpgsqlDbType.Smallint, finish => (short)finish.Outcome.Status));
         command.Parameters.Add(Columns.JsonArray(finishes, finish => finish.Outcome.Result));
         command.Parameters.Add(Columns.JsonArray(finishes, finish => ErrorJson.OfInstance(finish.Outcome.Error)));
+        command.Parameters.Add(Columns.JsonArray(finishes, finish => finish.Resume));
         return command;
     }
 
     private NpgsqlBatchCommand Command(string sql, short bucket, IReadOnlyList<Checkpoint> checkpoints)
     {
-        var ended = checkpoints.SelectMany(checkpoint => checkpoint.Ended.Select(execution => (checkpoint.Lease, Execution: execution))).ToList();
+        var ended = checkpoints.SelectMany(checkpoint => checkpoint.Ended.Select((execution, index) =>
+            (checkpoint.Lease, Execution: execution, Events: index == 0 ? checkpoint.Events : null))).ToList();
         return new(sql)
         {
             Parameters =
@@ -107,6 +187,7 @@ internal sealed class CheckpointStore : IAsyncDisposable
                 Columns.JsonArray(ended, item => ErrorJson.OfExecution(item.Execution.Error)),
                 Columns.Array(ended, NpgsqlDbType.TimestampTz, item => item.Execution.StartedAt.UtcDateTime),
                 Columns.Array(ended, NpgsqlDbType.TimestampTz, item => item.Execution.EndedAt.UtcDateTime),
+                Columns.JsonArray(ended, item => item.Events),
                 Columns.Value(worker),
             },
         };

@@ -8,21 +8,26 @@ namespace Millrace.Store;
 /// <param name="LeaseToken">The proof of the lease: no checkpoint is accepted without it.</param>
 /// <param name="Claims">How many workers in a row have claimed it without parking or ending it, this one included.</param>
 /// <param name="StartedAt">When it was first claimed.</param>
-/// <param name="CancelRequested">Whether somebody has asked for it to be cancelled.</param>
-/// <param name="CancelReason">Why.</param>
+/// <param name="Standing">What has been asked of it.</param>
 /// <param name="Snapshot">Its state when it last parked; null if it never has.</param>
 /// <param name="Organisation">Whose it is.</param>
 /// <param name="DefinitionHash">What it follows.</param>
 /// <param name="Workflow">The name of the workflow; null for a nameless definition.</param>
+/// <param name="Version">The workflow's version; null for a definition that came with the start.</param>
 /// <param name="Label">The caller's label.</param>
+/// <param name="Priority">How urgent it is.</param>
 /// <param name="Input">Its input.</param>
 /// <param name="Variables">Its variables.</param>
+/// <param name="Membership">As which child; null where nobody waits for it.</param>
+/// <param name="Entry">For an item of a spread <c>forEach</c>, that node's path; null for a whole workflow.</param>
+/// <param name="Depth">How many parents it has, one above the other.</param>
 internal sealed record ClaimedInstance(
-    Guid Id, long LeaseToken, int Claims, DateTimeOffset StartedAt, bool CancelRequested, string? CancelReason, Json? Snapshot,
-    Guid Organisation, byte[] DefinitionHash, string? Workflow, string? Label, Json? Input, Json Variables)
+    Guid Id, long LeaseToken, int Claims, DateTimeOffset StartedAt, Standing Standing, Json? Snapshot,
+    Guid Organisation, byte[] DefinitionHash, string? Workflow, int? Version, string? Label, short Priority, Json? Input, Json Variables,
+    Membership? Membership, string? Entry, short Depth)
 {
     /// <summary>The lease.</summary>
-    public Lease Lease => new(Id, Organisation, LeaseToken, StartedAt);
+    public Lease Lease => new(Id, Organisation, LeaseToken, StartedAt, Membership);
 }
 
 /// <summary>Claims ready instances and keeps their leases.</summary>
@@ -60,8 +65,8 @@ internal sealed class ClaimStore(Database database, StoreClock clock)
             : null;
     }
 
-    /// <summary>Renews leases of one bucket; returns those that still hold, with requests to cancel.</summary>
-    public async Task<IReadOnlyList<(Guid Id, bool CancelRequested, string? CancelReason)>> RenewAsync(
+    /// <summary>Renews leases of one bucket; returns those that still hold, with what has been asked of their instances.</summary>
+    public async Task<IReadOnlyList<(Guid Id, Standing Standing)>> RenewAsync(
         short bucket, IReadOnlyList<(Guid Id, long Token)> leases, TimeSpan lease, CancellationToken cancel)
     {
         await using var command = database.Batches.CreateCommand(SqlText.Renew);
@@ -70,13 +75,35 @@ internal sealed class ClaimStore(Database database, StoreClock clock)
         command.Parameters.Add(Columns.Value(leases.Select(held => held.Token).ToArray()));
         command.Parameters.Add(Columns.Value(lease));
         await using var reader = await command.ExecuteReaderAsync(cancel);
-        var renewed = new List<(Guid, bool, string?)>();
+        var renewed = new List<(Guid, Standing)>();
         while (await reader.ReadAsync(cancel))
-            renewed.Add((reader.GetGuid(0), reader.GetBoolean(1), reader.TextOrNull(2)));
+            renewed.Add((reader.GetGuid(0), ReadStanding(reader, 1)));
         return renewed;
     }
 
+    /// <summary>What has been asked of an instance; null where its lease is lost.</summary>
+    public async Task<Standing?> StandingAsync(Lease lease, CancellationToken cancel)
+    {
+        await using var command = database.Source.CreateCommand("""
+            SELECT cancel_requested, cancel_reason, suspended, signal_seq, child_seq
+            FROM millrace.work
+            WHERE bucket = $1 AND id = $2 AND lease_token = $3
+            """);
+        command.Parameters.Add(Columns.Value(InstanceId.BucketOf(lease.Instance)));
+        command.Parameters.Add(Columns.Value(lease.Instance));
+        command.Parameters.Add(Columns.Value(lease.Token));
+        await using var reader = await command.ExecuteReaderAsync(cancel);
+        return await reader.ReadAsync(cancel) ? ReadStanding(reader, 0) : null;
+    }
+
+    /// <summary>Reads the five columns that tell what has been asked of an instance.</summary>
+    internal static Standing ReadStanding(NpgsqlDataReader reader, int at) =>
+        new(reader.GetBoolean(at), reader.TextOrNull(at + 1), reader.GetBoolean(at + 2), reader.GetInt64(at + 3), reader.GetInt64(at + 4));
+
     private static ClaimedInstance Read(NpgsqlDataReader reader, long token) => new(
-        reader.GetGuid(0), token, reader.GetInt16(1), reader.Time(2), reader.GetBoolean(3), reader.TextOrNull(4), reader.JsonOrNull(5),
-        reader.GetGuid(6), reader.GetFieldValue<byte[]>(7), reader.TextOrNull(8), reader.TextOrNull(9), reader.JsonOrNull(10), reader.JsonOrNull(11)!);
+        reader.GetGuid(0), token, reader.GetInt16(1), reader.Time(2),
+        new(reader.GetBoolean(3), reader.TextOrNull(4), reader.GetBoolean(13), reader.GetInt64(14), reader.GetInt64(15)),
+        reader.JsonOrNull(5), reader.GetGuid(6), reader.GetFieldValue<byte[]>(7), reader.TextOrNull(8),
+        reader.IsDBNull(16) ? null : reader.GetInt32(16), reader.TextOrNull(9), reader.GetInt16(17), reader.JsonOrNull(10), reader.JsonOrNull(11)!,
+        reader.IsDBNull(18) ? null : new(reader.GetGuid(18), reader.GetGuid(19), reader.GetInt32(20)), reader.TextOrNull(21), reader.GetInt16(22));
 }

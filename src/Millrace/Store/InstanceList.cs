@@ -65,7 +65,7 @@ public sealed class InstanceList(Database database)
             SELECT instance.id, instance.definition_hash, instance.workflow, instance.version, instance.label, instance.priority,
                    instance.input, instance.created_at,
                    coalesce(outcome.status, work.status), outcome.result, outcome.error,
-                   coalesce(outcome.started_at, work.started_at), outcome.ended_at, work.waiting_on
+                   coalesce(outcome.started_at, work.started_at), outcome.ended_at, work.waiting_on, instance.entry
             FROM (
                 SELECT newest.*
                 FROM generate_series(0, $3) AS place (bucket)

@@ -1,5 +1,4 @@
 using Millrace.Execution;
-using Millrace.Pump;
 using Millrace.Values;
 using Npgsql;
 
@@ -8,32 +7,46 @@ namespace Millrace.Store;
 /// <summary>An instance as callers see it.</summary>
 public sealed record InstanceView(
     Guid Id, byte[] DefinitionHash, string? Workflow, int? Version, string? Label, short Priority, Json? Input, DateTimeOffset CreatedAt,
-    InstanceStatus Status, Json? Result, Json? Error, DateTimeOffset? StartedAt, DateTimeOffset? EndedAt, Json? WaitingOn);
+    InstanceStatus Status, Json? Result, Json? Error, DateTimeOffset? StartedAt, DateTimeOffset? EndedAt, Json? WaitingOn, string? Entry);
 
 /// <summary>An execution as callers see it.</summary>
-public sealed record ExecutionView(NodeExecution Execution, string Worker);
-
-/// <summary>What became of a request to cancel.</summary>
-public enum CancelAnswer
+public sealed record ExecutionView(NodeExecution Execution, string Worker, Json? Events = null)
 {
-    /// <summary>It will be cancelled.</summary>
+    /// <summary>The same as a line to fold.</summary>
+    public HistoryLine Line => new(Execution, Events);
+}
+
+/// <summary>What became of a request about an instance.</summary>
+public enum ControlAnswer
+{
+    /// <summary>It was stored, and will be carried out.</summary>
     Accepted,
 
-    /// <summary>It has ended already.</summary>
+    /// <summary>The instance has ended already.</summary>
     Ended,
+
+    /// <summary>The instance has not ended yet.</summary>
+    Live,
+
+    /// <summary>The instance is not suspended.</summary>
+    NotSuspended,
+
+    /// <summary>The instance is being cancelled.</summary>
+    Cancelling,
+
+    /// <summary>The instance has not failed, or has nothing to go on from.</summary>
+    NotRetryable,
+
+    /// <summary>Too many signals wait to be received.</summary>
+    Full,
 
     /// <summary>There is no such instance.</summary>
     Unknown,
 }
 
-/// <summary>Reads instances and acts on single ones.</summary>
-public sealed class InstanceStore
+/// <summary>Reads instances.</summary>
+public sealed class InstanceStore(Database database)
 {
-    private readonly Database database;
-    private readonly CancelRelay relay;
-
-    internal InstanceStore(Database database, CancelRelay relay) => (this.database, this.relay) = (database, relay);
-
     /// <summary>An instance; null where the organisation has none of that id.</summary>
     public async Task<InstanceView?> FindAsync(Guid organisation, Guid id, CancellationToken cancel)
     {
@@ -58,11 +71,35 @@ public sealed class InstanceStore
         return history;
     }
 
+    /// <summary>The oldest and the newest executions of an instance, oldest first: all of them where there are not more than asked for.</summary>
+    public async Task<IReadOnlyList<ExecutionView>> EdgesAsync(Guid organisation, Guid id, int oldest, int newest, CancellationToken cancel)
+    {
+        var first = await HistoryAsync(organisation, id, 0, oldest, cancel);
+        if (first.Count < oldest)
+            return first;
+        await using var command = Command("""
+            SELECT ordinal, path, iteration, attempt, kind, status, result, error, started_at, ended_at, worker, events
+            FROM millrace.node_execution
+            WHERE bucket = $1 AND instance_id = $2 AND organisation_id = $3 AND ordinal > $4
+            ORDER BY ordinal DESC
+            LIMIT $5
+            """, organisation, id);
+        command.Parameters.Add(Columns.Value(first[^1].Execution.Ordinal));
+        command.Parameters.Add(Columns.Value(newest));
+        await using var reader = await command.ExecuteReaderAsync(cancel);
+        var last = new List<ExecutionView>();
+        while (await reader.ReadAsync(cancel))
+            last.Add(ReadExecution(reader));
+        last.Reverse();
+        return [.. first, .. last];
+    }
+
     /// <summary>What is needed to rebuild a live instance's state: null where it has ended or does not exist.</summary>
-    public async Task<LiveInstance?> LiveAsync(Guid organisation, Guid id, CancellationToken cancel)
+    internal async Task<LiveInstance?> LiveAsync(Guid organisation, Guid id, CancellationToken cancel)
     {
         await using var command = Command("""
-            SELECT work.snapshot, work.started_at, instance.workflow, instance.label, instance.input, instance.variables
+            SELECT work.snapshot, work.started_at, instance.workflow, instance.label, instance.input, instance.variables,
+                   instance.parent_id, instance.group_id, instance.place, instance.entry
             FROM millrace.work AS work
             JOIN millrace.instance AS instance ON instance.bucket = $1 AND instance.id = $2
             WHERE work.bucket = $1 AND work.id = $2 AND work.organisation_id = $3
@@ -70,24 +107,12 @@ public sealed class InstanceStore
         await using var reader = await command.ExecuteReaderAsync(cancel);
         if (!await reader.ReadAsync(cancel))
             return null;
-        var facts = new InstanceFacts(id, reader.TextOrNull(3), reader.TextOrNull(2), reader.JsonOrNull(4) ?? Json.Null, reader.JsonOrNull(5)!);
-        return new(facts, reader.JsonOrNull(0), reader.TimeOrNull(1));
-    }
-
-    /// <summary>Asks for an instance to be cancelled.</summary>
-    public async Task<CancelAnswer> CancelAsync(Guid organisation, Guid id, string? reason, CancellationToken cancel)
-    {
-        await using (var command = Command(SqlText.Cancel, organisation, id))
+        var facts = new InstanceFacts(id, reader.TextOrNull(3), reader.TextOrNull(2), reader.JsonOrNull(4) ?? Json.Null, reader.JsonOrNull(5)!)
         {
-            command.Parameters.Add(Columns.Nullable(reason));
-            if (await command.ExecuteScalarAsync(cancel) is bool)
-            {
-                relay.Announce(id, reason);
-                return CancelAnswer.Accepted;
-            }
-        }
-
-        return await FindAsync(organisation, id, cancel) is null ? CancelAnswer.Unknown : CancelAnswer.Ended;
+            Entry = reader.TextOrNull(9),
+        };
+        var membership = reader.IsDBNull(6) ? null : new Membership(reader.GetGuid(6), reader.GetGuid(7), reader.GetInt32(8));
+        return new(facts, membership, reader.JsonOrNull(0), reader.TimeOrNull(1));
     }
 
     private NpgsqlCommand Command(string sql, Guid organisation, Guid id)
@@ -102,7 +127,7 @@ public sealed class InstanceStore
     internal static InstanceView Read(NpgsqlDataReader reader) => new(
         reader.GetGuid(0), reader.GetFieldValue<byte[]>(1), reader.TextOrNull(2), reader.IsDBNull(3) ? null : reader.GetInt32(3), reader.TextOrNull(4),
         reader.GetInt16(5), reader.JsonOrNull(6), reader.Time(7), (InstanceStatus)reader.GetInt16(8), reader.JsonOrNull(9), reader.JsonOrNull(10),
-        reader.TimeOrNull(11), reader.TimeOrNull(12), reader.JsonOrNull(13));
+        reader.TimeOrNull(11), reader.TimeOrNull(12), reader.JsonOrNull(13), reader.TextOrNull(14));
 
     private static ExecutionView ReadExecution(NpgsqlDataReader reader) => new(
         new(
@@ -114,11 +139,13 @@ public sealed class InstanceStore
             ErrorJson.Read(reader.JsonOrNull(7)),
             reader.Time(8),
             reader.Time(9)),
-        reader.GetString(10));
+        reader.GetString(10),
+        reader.JsonOrNull(11));
 }
 
 /// <summary>What is needed to rebuild a live instance's state.</summary>
-/// <param name="Facts">What does not change.</param>
+/// <param name="Facts">What does not change; for an item, without what it shares with its siblings.</param>
+/// <param name="Membership">As which child; null where nobody waits for it.</param>
 /// <param name="Snapshot">Its state when it last parked; null if it never has.</param>
 /// <param name="StartedAt">When it was first claimed; null if it never was.</param>
-public sealed record LiveInstance(InstanceFacts Facts, Json? Snapshot, DateTimeOffset? StartedAt);
+internal sealed record LiveInstance(InstanceFacts Facts, Membership? Membership, Json? Snapshot, DateTimeOffset? StartedAt);

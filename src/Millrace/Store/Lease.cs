@@ -5,4 +5,11 @@ namespace Millrace.Store;
 /// <param name="Organisation">Whose it is.</param>
 /// <param name="Token">The proof.</param>
 /// <param name="StartedAt">When the instance was first claimed.</param>
-internal readonly record struct Lease(Guid Instance, Guid Organisation, long Token, DateTimeOffset StartedAt);
+/// <param name="Membership">As which child; null where nobody waits for the instance.</param>
+internal readonly record struct Lease(Guid Instance, Guid Organisation, long Token, DateTimeOffset StartedAt, Membership? Membership = null);
+
+/// <summary>A child's place among those that one execution of its parent has started.</summary>
+/// <param name="Parent">The parent.</param>
+/// <param name="Group">That execution's group.</param>
+/// <param name="Place">The child's place in it, from 0.</param>
+internal sealed record Membership(Guid Parent, Guid Group, int Place);

@@ -18,6 +18,18 @@ internal static class SqlText
     public static readonly string Instance = Load("instance.sql");
     public static readonly string History = Load("history.sql");
     public static readonly string EndedAmong = Load("ended_among.sql");
+    public static readonly string Save = Load("save.sql");
+    public static readonly string Signal = Load("signal.sql");
+    public static readonly string Signals = Load("signals.sql");
+    public static readonly string ForgetSignals = Load("forget_signals.sql");
+    public static readonly string Suspend = Load("suspend.sql");
+    public static readonly string Resume = Load("resume.sql");
+    public static readonly string Retry = Load("retry.sql");
+    public static readonly string Delete = Load("delete.sql");
+    public static readonly string StartChildren = Load("start_children.sql");
+    public static readonly string EndChildren = Load("end_children.sql");
+    public static readonly string CancelChildren = Load("cancel_children.sql");
+    public static readonly string ForgetChildren = Load("forget_children.sql");
 
     internal static string Load(string name)
     {

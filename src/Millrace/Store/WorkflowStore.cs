@@ -23,7 +23,7 @@ public sealed class WorkflowStore(Database database)
     private readonly ConcurrentDictionary<(Guid, string), Workflow> cache = new();
 
     // A stored definition was within the limits when it came; later, narrower ones must not strand its instances.
-    private static readonly LimitOptions Unlimited = new() { Nodes = int.MaxValue, Levels = int.MaxValue, DefinitionBytes = int.MaxValue };
+    private static readonly LimitOptions Unlimited = new() { Nodes = int.MaxValue, Levels = int.MaxValue, Branches = int.MaxValue, DefinitionBytes = int.MaxValue };
 
     /// <summary>Makes sure that a definition is stored.</summary>
     public async Task EnsureAsync(Guid organisation, Workflow workflow, CancellationToken cancel)

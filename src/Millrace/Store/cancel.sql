@@ -1,8 +1,9 @@
 -- Asks for an instance to be cancelled. Whoever holds its lease learns of it with the next checkpoint or renewal; where
--- nobody does, it becomes ready, and the next claim cancels it. The first reason stays.
+-- nobody does, it becomes ready, suspended or not, and the next claim cancels it. The first reason stays.
 UPDATE millrace.work
 SET cancel_requested = true,
     cancel_reason    = CASE WHEN cancel_requested THEN cancel_reason ELSE $4 END,
+    suspended        = false,
     ready_at         = CASE WHEN lease_token IS NULL THEN now() ELSE ready_at END
 WHERE bucket = $1 AND id = $2 AND organisation_id = $3
 RETURNING lease_token IS NULL;

@@ -26,10 +26,12 @@ WITH due AS MATERIALIZED (
         waiting_on  = NULL
     FROM due
     WHERE work.bucket = $1 AND work.id = due.id
-    RETURNING work.id, work.claims, work.started_at, work.cancel_requested, work.cancel_reason, work.snapshot
+    RETURNING work.id, work.claims, work.started_at, work.cancel_requested, work.cancel_reason, work.snapshot,
+              work.suspended, work.signal_seq, work.child_seq
 )
 SELECT claimed.id, claimed.claims, claimed.started_at, claimed.cancel_requested, claimed.cancel_reason, claimed.snapshot,
        instance.organisation_id, instance.definition_hash, instance.workflow, instance.label, instance.input, instance.variables,
-       clock_timestamp() AS now
+       clock_timestamp() AS now, claimed.suspended, claimed.signal_seq, claimed.child_seq,
+       instance.version, instance.priority, instance.parent_id, instance.group_id, instance.place, instance.entry, instance.depth
 FROM claimed
 JOIN millrace.instance AS instance ON instance.bucket = $1 AND instance.id = claimed.id;

@@ -11,18 +11,19 @@ WITH held AS (
 ), history AS (
     INSERT INTO millrace.node_execution
            (bucket, instance_id, organisation_id, ordinal, path, iteration, attempt, kind, status, result, error,
-            started_at, ended_at, worker)
-    SELECT $1, done.*, $16
+            started_at, ended_at, events, worker)
+    SELECT $1, done.*, $17
     FROM unnest($4::uuid[], $5::uuid[], $6::integer[], $7::text[], $8::integer[], $9::integer[], $10::text[],
-                $11::smallint[], $12::json[], $13::json[], $14::timestamptz[], $15::timestamptz[])
-         AS done (id, organisation_id, ordinal, path, iteration, attempt, kind, status, result, error, started_at, ended_at)
+                $11::smallint[], $12::json[], $13::json[], $14::timestamptz[], $15::timestamptz[],
+                $16::json[])
+         AS done (id, organisation_id, ordinal, path, iteration, attempt, kind, status, result, error, started_at, ended_at, events)
     WHERE (done.id IN (SELECT id FROM held)) IS TRUE
     ON CONFLICT DO NOTHING
 ), outcomes AS (
-    INSERT INTO millrace.outcome (bucket, id, organisation_id, started_at, status, result, error)
+    INSERT INTO millrace.outcome (bucket, id, organisation_id, started_at, status, result, error, snapshot)
     SELECT $1, item.*
-    FROM unnest($2::uuid[], $17::uuid[], $18::timestamptz[], $19::smallint[], $20::json[], $21::json[])
-         AS item (id, organisation_id, started_at, status, result, error)
+    FROM unnest($2::uuid[], $18::uuid[], $19::timestamptz[], $20::smallint[], $21::json[], $22::json[], $23::json[])
+         AS item (id, organisation_id, started_at, status, result, error, snapshot)
     WHERE (item.id IN (SELECT id FROM held)) IS TRUE
 )
 DELETE FROM millrace.work AS work

@@ -1,11 +1,11 @@
 -- Stores the executions that ended, for instances that go on, where the lease still holds. Returns those instances and
--- whether somebody asked for them to be cancelled. The row locks keep a takeover out until the commit.
+-- what has been asked of them: to be cancelled, to be suspended, to take in signals and ends. The row locks keep a takeover out until the commit.
 -- Parameters: bucket, ids and tokens, then one array for each column of the executions, then the worker.
 -- Plan: a primary key look-up for each id, in the order of the ids, which is the order of the locks: the caller sorts
 -- them, and LATERAL leaves no other order. "IN (…) IS TRUE" is asked of a hash table; without IS TRUE it would become a
 -- join, and our sessions have none but nested loops.
 WITH held AS (
-    SELECT work.id, work.cancel_requested, work.cancel_reason
+    SELECT work.id, work.cancel_requested, work.cancel_reason, work.suspended, work.signal_seq, work.child_seq
     FROM unnest($2::uuid[], $3::bigint[]) AS item (id, lease_token)
     CROSS JOIN LATERAL (
         SELECT *
@@ -16,13 +16,14 @@ WITH held AS (
 ), history AS (
     INSERT INTO millrace.node_execution
            (bucket, instance_id, organisation_id, ordinal, path, iteration, attempt, kind, status, result, error,
-            started_at, ended_at, worker)
-    SELECT $1, done.*, $16
+            started_at, ended_at, events, worker)
+    SELECT $1, done.*, $17
     FROM unnest($4::uuid[], $5::uuid[], $6::integer[], $7::text[], $8::integer[], $9::integer[], $10::text[],
-                $11::smallint[], $12::json[], $13::json[], $14::timestamptz[], $15::timestamptz[])
-         AS done (id, organisation_id, ordinal, path, iteration, attempt, kind, status, result, error, started_at, ended_at)
+                $11::smallint[], $12::json[], $13::json[], $14::timestamptz[], $15::timestamptz[],
+                $16::json[])
+         AS done (id, organisation_id, ordinal, path, iteration, attempt, kind, status, result, error, started_at, ended_at, events)
     WHERE (done.id IN (SELECT id FROM held)) IS TRUE
     ON CONFLICT DO NOTHING
 )
-SELECT id, cancel_requested, cancel_reason
+SELECT id, cancel_requested, cancel_reason, suspended, signal_seq, child_seq
 FROM held;

@@ -1,4 +1,4 @@
--- Renews leases and brings back requests to cancel. A lease that is not returned is lost.
+-- Renews leases and brings back what has been asked of their instances. A lease that is not returned is lost.
 -- Parameters: bucket, ids, tokens, lease. Rows are locked in the order of the ids, as by every batch;
 -- the caller sorts them.
 WITH held AS (
@@ -15,4 +15,4 @@ UPDATE millrace.work AS work
 SET ready_at = now() + $4::interval
 FROM held
 WHERE work.bucket = $1 AND work.id = held.id
-RETURNING work.id, work.cancel_requested, work.cancel_reason;
+RETURNING work.id, work.cancel_requested, work.cancel_reason, work.suspended, work.signal_seq, work.child_seq;

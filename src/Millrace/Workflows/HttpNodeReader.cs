@@ -23,7 +23,7 @@ internal sealed class HttpNodeReader(FaultList faults)
     private HttpNode? Read(JsonElement value, string pointer, string path)
     {
         if (value.ValueKind is JsonValueKind.String)
-            return Url(value.GetString()!, pointer) is { } only ? new(only, "POST", [], null, null) { Path = path } : null;
+            return Url(value.GetString()!, pointer) is { } only ? new(only, "POST", [], null, [], null) { Path = path } : null;
         if (value.ValueKind is not JsonValueKind.Object)
         {
             faults.Add(pointer, $"Expected an address, or an object with a \"url\", found {ObjectReader.Name(value)}.");
@@ -37,9 +37,12 @@ internal sealed class HttpNodeReader(FaultList faults)
         var method = Method(reader);
         var headers = Headers(reader);
         var body = reader.Any("body") is { } content ? TemplateParser.Value(content, reader.At("body"), faults) : null;
+        var parts = reader.Any("multipart") is { } multipart ? Parts(multipart, reader.At("multipart")) : [];
+        if (body is not null && reader.Has("multipart"))
+            faults.Add(reader.At("multipart"), "A request has a \"body\" or \"multipart\", not both.");
         var expect = Expectation(reader);
         reader.Finish();
-        return url is null ? null : new(url, method, headers, body, expect) { Path = path };
+        return url is null ? null : new(url, method, headers, body, parts, expect) { Path = path };
     }
 
     private TextTemplate? Url(string text, string pointer)
@@ -85,6 +88,33 @@ internal sealed class HttpNodeReader(FaultList faults)
         }
 
         return headers.ToImmutable();
+    }
+
+    private ImmutableArray<HttpPart> Parts(JsonElement value, string pointer)
+    {
+        if (value.ValueKind is JsonValueKind.Array && value.GetArrayLength() > 0)
+            return [.. value.EnumerateArray().Select((part, index) => Part(part, JsonPointer.Append(pointer, index))).OfType<HttpPart>()];
+        faults.Add(pointer, "Expected a list of parts, with at least one: { \"name\", \"content\", \"filename\", \"contentType\", \"encoding\" }.");
+        return [];
+    }
+
+    private HttpPart? Part(JsonElement value, string pointer)
+    {
+        if (ObjectReader.Of(value, pointer, faults) is not { } part)
+            return null;
+        if (!part.Has("name"))
+            faults.Add(pointer, "\"name\" is missing.");
+        var name = part.Text("name") is { } text ? TemplateParser.Text(text, part.At("name"), faults) : null;
+        var content = part.Required("content") is { } given ? TemplateParser.Value(given, part.At("content"), faults) : null;
+        var fileName = part.Text("filename") is { } file ? TemplateParser.Text(file, part.At("filename"), faults) : null;
+        var contentType = part.Text("contentType");
+        if (contentType is not null && !System.Net.Http.Headers.MediaTypeHeaderValue.TryParse(contentType, out _))
+            faults.Add(part.At("contentType"), $"\"{ObjectReader.Cut(contentType)}\" is not a media type such as \"text/csv\".");
+        var encoding = part.Text("encoding");
+        if (encoding is not (null or "text" or "base64"))
+            faults.Add(part.At("encoding"), "Expected \"text\" or \"base64\".");
+        part.Finish();
+        return name is null || content is null ? null : new(name, content, fileName, contentType, encoding is "base64");
     }
 
     private HttpExpectation? Expectation(ObjectReader reader)

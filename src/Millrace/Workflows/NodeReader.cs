@@ -7,31 +7,41 @@ namespace Millrace.Workflows;
 /// <summary>Reads one node: exactly one kind key, what belongs to that kind, and the common keys.</summary>
 internal sealed class NodeReader
 {
-    private static readonly ImmutableArray<string> CommonKeys = ["as", "id", "retry", "timeout"];
+    private static readonly ImmutableArray<string> CommonKeys = ["as", "id", "retry", "timeout", "compensate"];
 
     private readonly WorkflowReader reader;
-    private readonly ConditionReader conditions;
-    private readonly Dictionary<string, Func<ObjectReader, JsonElement, int, Node?>> kinds;
+    private readonly Dictionary<string, Func<ObjectReader, JsonElement, Place, Node?>> kinds;
 
     public NodeReader(WorkflowReader reader)
     {
         this.reader = reader;
-        conditions = new(reader);
+        var leaves = new LeafReader(reader);
+        var containers = new ContainerReader(reader);
         kinds = new(StringComparer.Ordinal)
         {
             ["sql"] = (node, value, _) => SqlNodeReader.Read(value, node.At("sql"), node.Pointer, reader.Faults),
             ["http"] = (node, value, _) => HttpNodeReader.Read(value, node.At("http"), node.Pointer, reader.Faults),
-            ["sleep"] = (node, value, _) => Sleep(node, value),
-            ["set"] = (node, value, _) => Set(node, value),
-            ["if"] = If,
-            ["return"] = (node, value, _) => Return(node, value),
-            ["fail"] = (node, value, _) => Fail(node, value),
+            ["sleep"] = (node, value, _) => leaves.Sleep(node, value),
+            ["waitForSchedule"] = (node, value, _) => leaves.WaitForSchedule(node, value),
+            ["waitForSignal"] = (node, value, _) => leaves.WaitForSignal(node, value),
+            ["if"] = containers.If,
+            ["join"] = containers.Join,
+            ["race"] = containers.Race,
+            ["loop"] = containers.Loop,
+            ["break"] = leaves.Break,
+            ["forEach"] = containers.ForEach,
+            ["try"] = containers.Try,
+            ["run"] = (node, value, _) => leaves.Run(node, value),
+            ["call"] = (node, value, _) => leaves.Call(node, value),
+            ["set"] = (node, value, _) => leaves.Set(node, value),
+            ["return"] = leaves.Return,
+            ["fail"] = (node, value, _) => leaves.Fail(node, value),
         };
     }
 
     private FaultList Faults => reader.Faults;
 
-    public Node? Read(JsonElement value, string pointer, int level)
+    public Node? Read(JsonElement value, string pointer, Place place)
     {
         if (ObjectReader.Of(value, pointer, Faults) is not { } node)
             return null;
@@ -43,13 +53,14 @@ internal sealed class NodeReader
             return null;
         }
 
-        var read = kinds[present[0]](node, node.Any(present[0])!.Value, level);
+        var read = kinds[present[0]](node, node.Any(present[0])!.Value, place);
         var id = Id(node);
         var bound = As(node);
         var retry = RetryReader.Read(node);
         var timeout = Timeout(node, read);
+        var compensate = Compensate(node, place);
         node.Finish();
-        return read is null ? null : read with { Id = id, As = bound, Retry = retry, Timeout = timeout };
+        return read is null ? null : read with { Id = id, As = bound, Retry = retry, Timeout = timeout, Compensate = compensate };
     }
 
     private void ComplainOfKinds(JsonElement value, string pointer, List<string> present)
@@ -72,47 +83,6 @@ internal sealed class NodeReader
             Faults.Add(pointer, $"A node needs one kind key: {string.Join(", ", kinds.Keys)}.");
     }
 
-    private SleepNode? Sleep(ObjectReader node, JsonElement value)
-    {
-        if (TextAt(node, value, "sleep", Duration.Expected) is not { } text)
-            return null;
-        if (text.IsConstant && !Duration.TryParse(text.Source, out _))
-            Faults.Add(node.At("sleep"), $"\"{ObjectReader.Cut(text.Source)}\" is not {Duration.Expected}.");
-        return new(text) { Path = node.Pointer };
-    }
-
-    private SetNode? Set(ObjectReader node, JsonElement value)
-    {
-        var at = node.At("set");
-        if (ObjectReader.Of(value, at, Faults) is null)
-            return null;
-        foreach (var member in value.EnumerateObject())
-            CheckName(member.Name, JsonPointer.Append(at, member.Name));
-        return new(TemplateParser.Members(value, at, Faults)) { Path = node.Pointer };
-    }
-
-    private IfNode? If(ObjectReader node, JsonElement value, int level)
-    {
-        var condition = conditions.Read(value, node.At("if"), level + 1);
-        var then = node.Required("then") is { } yes ? reader.Nodes(yes, node.At("then"), level + 1) : [];
-        var otherwise = node.Any("else") is { } no ? reader.Nodes(no, node.At("else"), level + 1) : [];
-        return condition is null ? null : new(condition, then, otherwise) { Path = node.Pointer };
-    }
-
-    private ReturnNode? Return(ObjectReader node, JsonElement value) =>
-        TemplateParser.Value(value, node.At("return"), Faults) is { } result ? new(result) { Path = node.Pointer } : null;
-
-    private FailNode? Fail(ObjectReader node, JsonElement value) =>
-        TextAt(node, value, "fail", "a message") is { } message ? new(message) { Path = node.Pointer } : null;
-
-    private TextTemplate? TextAt(ObjectReader node, JsonElement value, string key, string expected)
-    {
-        if (value.ValueKind is JsonValueKind.String)
-            return TemplateParser.Text(value.GetString()!, node.At(key), Faults);
-        Faults.Add(node.At(key), $"Expected {expected}, found {ObjectReader.Name(value)}.");
-        return null;
-    }
-
     private string? Id(ObjectReader node)
     {
         var id = node.Text("id");
@@ -129,16 +99,18 @@ internal sealed class NodeReader
     {
         var name = node.Text("as");
         if (name is not null)
-            CheckName(name, node.At("as"));
+            reader.CheckName(name, node.At("as"));
         return name;
     }
 
-    private void CheckName(string name, string pointer)
+    private ImmutableArray<Node> Compensate(ObjectReader node, Place place)
     {
-        if (TemplateParser.Reserved.Contains(name))
-            Faults.Add(pointer, $"\"{name}\" is reserved: templates read something else by it ({string.Join(", ", TemplateParser.Reserved)}).");
-        else if (!WorkflowReader.IsResultName(name))
-            Faults.Add(pointer, "A result's name has 1 to 64 letters, digits, \"_\" and \"-\", and begins with a letter or \"_\".");
+        if (node.Any("compensate") is not { } nodes)
+            return [];
+        var at = node.At("compensate");
+        if (place.Compensating)
+            Faults.Add(at, "A compensation has no compensation of its own.");
+        return reader.Nodes(nodes, at, place.Behind("a \"compensate\", which runs because the instance is ending already") with { Compensating = true });
     }
 
     // A statement may carry its own time limit; the shorter of the two counts.

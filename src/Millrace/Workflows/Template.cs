@@ -22,6 +22,9 @@ public sealed record TextTemplate(ImmutableArray<TextPart> Parts)
     /// <summary>Whether it contains no template.</summary>
     public bool IsConstant => Parts.All(part => part.Path is null);
 
+    /// <summary>The roots of its templates.</summary>
+    internal IEnumerable<string> Roots => Parts.Where(part => part.Path is not null).Select(part => part.Path!.Root);
+
     /// <summary>The text as written.</summary>
     public string Source => string.Concat(Parts.Select(part => part.Path is { } path ? $"{{{{ {path.Source} }}}}" : part.Text));
 }
@@ -37,6 +40,16 @@ public abstract record ValueTemplate
     private protected ValueTemplate()
     {
     }
+
+    /// <summary>The roots of its templates.</summary>
+    internal IEnumerable<string> Roots => this switch
+    {
+        PathValue only => [only.Path.Root],
+        TextValue text => text.Text.Roots,
+        ObjectValue members => members.Members.SelectMany(member => member.Value.Roots),
+        ArrayValue items => items.Items.SelectMany(item => item.Roots),
+        _ => [],
+    };
 }
 
 /// <summary>A value without templates.</summary>

@@ -23,6 +23,8 @@ public sealed partial class WorkflowReader
 
     internal FaultList Faults => faults;
 
+    internal LimitOptions Limits => limits;
+
     /// <summary>Reads a definition that has passed <see cref="JsonDoor"/>.</summary>
     /// <param name="definition">The definition.</param>
     /// <param name="limits">What is refused for its size.</param>
@@ -58,7 +60,7 @@ public sealed partial class WorkflowReader
         root.Any("$schema");
         root.Text("description");
         var name = ReadName(root);
-        var body = root.Required("do") is { } list ? Nodes(list, root.At("do"), level: 1) : [];
+        var body = root.Required("do") is { } list ? Nodes(list, root.At("do"), Place.Root) : [];
         root.Finish();
         if (count > limits.Nodes)
             faults.Add("/do", $"The workflow has {count:N0} nodes; at most {limits.Nodes:N0} are allowed.");
@@ -75,7 +77,7 @@ public sealed partial class WorkflowReader
     }
 
     /// <summary>Reads a sequence of nodes.</summary>
-    internal ImmutableArray<Node> Nodes(JsonElement list, string pointer, int level)
+    internal ImmutableArray<Node> Nodes(JsonElement list, string pointer, Place place)
     {
         if (list.ValueKind is not JsonValueKind.Array)
         {
@@ -85,7 +87,7 @@ public sealed partial class WorkflowReader
 
         if (list.GetArrayLength() == 0)
             faults.Add(pointer, "The list is empty; a sequence has at least one node.");
-        if (!WithinLevels(pointer, level))
+        if (!WithinLevels(pointer, place.Level))
             return [];
 
         var sequence = ImmutableArray.CreateBuilder<Node>(list.GetArrayLength());
@@ -93,7 +95,7 @@ public sealed partial class WorkflowReader
         foreach (var item in list.EnumerateArray())
         {
             count++;
-            if (nodes.Read(item, JsonPointer.Append(pointer, index++), level) is { } node)
+            if (nodes.Read(item, JsonPointer.Append(pointer, index++), place) is { } node)
                 sequence.Add(node);
         }
 
@@ -114,6 +116,15 @@ public sealed partial class WorkflowReader
     {
         if (!ids.Add(id))
             faults.Add(pointer, $"Another node has the id \"{id}\"; ids are unique in a workflow.");
+    }
+
+    /// <summary>Adds a fault where a name cannot be bound.</summary>
+    internal void CheckName(string name, string pointer)
+    {
+        if (TemplateParser.Reserved.Contains(name))
+            faults.Add(pointer, $"\"{name}\" is reserved: templates read something else by it ({string.Join(", ", TemplateParser.Reserved)}).");
+        else if (!IsResultName(name))
+            faults.Add(pointer, "A result's name has 1 to 64 letters, digits, \"_\" and \"-\", and begins with a letter or \"_\".");
     }
 
     /// <summary>Whether a text can be the name of a result.</summary>

@@ -1,5 +1,4 @@
 using System.Net;
-using Millrace.Store;
 using Millrace.Tests.Support;
 
 namespace Millrace.Tests.Api;
@@ -192,13 +191,7 @@ public sealed class InstanceTests(ServerFixture fixture) : IClassFixture<ServerF
     public async Task Another_organisations_instance_does_not_exist()
     {
         var id = await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
-        var key = KeyStore.NewKey();
-        await TestCluster.ExecuteAsync(fixture.ConnectionString, $"""
-            INSERT INTO millrace.organisation (bucket, organisation_id, name) VALUES (0, '01900000-0000-7000-8000-000000000001', 'other');
-            INSERT INTO millrace.api_key (bucket, hash, organisation_id, name)
-            VALUES (0, '\x{Convert.ToHexString(KeyStore.HashOf(key))}', '01900000-0000-7000-8000-000000000001', 'other')
-            """);
-        using var other = server.ClientWith(key);
+        using var other = server.ClientWith(await Strangers.KeyAsync(fixture.ConnectionString));
 
         foreach (var path in new[] { "", "/nodes", "/explain" })
             Assert.Equal(HttpStatusCode.NotFound, (await other.GetAsync($"instances/{id}{path}")).StatusCode);

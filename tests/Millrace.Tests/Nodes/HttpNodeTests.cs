@@ -124,7 +124,7 @@ public sealed class HttpNodeTests(ServerFixture fixture) : IClassFixture<ServerF
             // Both servers share the database, so the executor itself is asked and not whichever pump claims first.
             var executor = guarded.Service<HttpExecutor>();
             var node = (Millrace.Workflows.HttpNode)Tests.Workflows.ReaderTests.Read($$"""{"do":[{"http":"{{url}}"} ]}""").Do[0];
-            var end = await executor.ExecuteAsync(Guid.NewGuid(), new(new("/do/0", 0, 1), node, url, [], null, null), CancellationToken.None);
+            var end = await executor.ExecuteAsync(Guid.NewGuid(), new(new("/do/0", 0, 1), node, url, [], null, [], null), CancellationToken.None);
             Assert.Equal(("egress", false), (end.Failure?.Code, end.Failure?.Retryable));
         }
 
@@ -175,5 +175,38 @@ public sealed class HttpNodeTests(ServerFixture fixture) : IClassFixture<ServerF
             error = (await careful.RunNodesAsync($$"""{"http":"{{receiver.Address}}","retry":{"attempts":1} }""")).GetProperty("error");
         Assert.Equal("circuit_open", error.GetProperty("code").GetString());
         Assert.Equal(5, receiver.Requests.Count);
+    }
+
+    [Fact]
+    public async Task A_multipart_body_has_the_parts_as_they_were_given()
+    {
+        await using var receiver = await Receiver.StartAsync(async (context, _) =>
+        {
+            var form = await context.Request.ReadFormAsync();
+            var file = form.Files[0];
+            // Both streams share one below them, so the first is read to its end before the second.
+            using var reader = new StreamReader(file.OpenReadStream());
+            var text = await reader.ReadToEndAsync();
+            var bytes = new byte[form.Files[1].Length];
+            await form.Files[1].OpenReadStream().ReadExactlyAsync(bytes);
+            await context.Response.WriteAsync($"{form["note"]}|{form["meta"]}|{file.Name}|{file.FileName}|{file.ContentType}|{text}|{Convert.ToHexString(bytes)}");
+        });
+        var instance = await fixture.Server.RunAsync($$$"""
+            {"do":[{"http":{"url":"{{{receiver.Address}}}","multipart":[
+                {"name":"note","content":"for {{ input.who }}"},
+                {"name":"meta","content":{"who":"{{ input.who }}"} },
+                {"name":"rows","content":"a,b\n1,2","filename":"{{ input.who }}.csv","contentType":"text/csv"},
+                {"name":"raw","content":"AAEC/w==","filename":"raw.bin","encoding":"base64"}]},"as":"r"},
+             {"return":"{{ r.body }}"}]}
+            """, """{"who":"me\"; x=\"y"}""");
+        Assert.Equal("for me\"; x=\"y|{\"who\":\"me\\\"; x=\\\"y\"}|rows|me%22; x=%22y.csv|text/csv|a,b\n1,2|000102FF", instance.GetProperty("result").GetString());
+    }
+
+    [Fact]
+    public async Task A_part_that_is_not_base64_fails_the_node()
+    {
+        var error = (await fixture.Server.RunNodesAsync(
+            """{"http":{"url":"http://127.0.0.1:1","multipart":[{"name":"raw","content":"no!","encoding":"base64"}]}}""")).GetProperty("error");
+        Assert.Equal("the content of part \"raw\" is not base64", error.GetProperty("message").GetString());
     }
 }

@@ -50,7 +50,7 @@ public sealed class FencingTests : IAsyncLifetime
         var outcome = new Outcome(InstanceStatus.Completed, Json.FromText("\"stale\""), null);
 
         Assert.False((await checkpoints.StoreAsync(new ProgressCheckpoint(stale.Lease, [Execution("/do/0")]))).Held);
-        Assert.False((await checkpoints.StoreAsync(new ParkCheckpoint(stale.Lease, [], null, Json.Null, Json.Null))).Held);
+        Assert.False((await checkpoints.StoreAsync(new ParkCheckpoint(stale.Lease, [], null, InstanceState.Initial, Json.Null, 0))).Held);
         Assert.False((await checkpoints.StoreAsync(new FinishCheckpoint(stale.Lease, [Execution("/do/0")], outcome))).Held);
         Assert.Empty(await RenewAsync(stale));
         Assert.Equal(0, await TestCluster.ScalarAsync<long>(connection, "select count(*) from millrace.node_execution"));
@@ -77,13 +77,13 @@ public sealed class FencingTests : IAsyncLifetime
         var claim = Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1)));
         Assert.Equal(System.Net.HttpStatusCode.Accepted, (await server.PostAsync($"instances/{id}/cancel", """{"reason":"r"}""")).Status);
 
-        Assert.Equal((true, "r"), Assert.Single(await RenewAsync(claim)) is var renewed ? (renewed.CancelRequested, renewed.CancelReason) : default);
+        Assert.Equal((true, "r"), Assert.Single(await RenewAsync(claim)) is var renewed ? (renewed.Standing.CancelRequested, renewed.Standing.CancelReason) : default);
         var progress = await checkpoints.StoreAsync(new ProgressCheckpoint(claim.Lease, [Execution("/do/0")]));
-        Assert.Equal((true, "r"), (progress.CancelRequested, progress.CancelReason));
+        Assert.Equal((true, "r"), (progress.Standing!.Value.CancelRequested, progress.Standing.Value.CancelReason));
         var parked = await checkpoints.StoreAsync(new ParkCheckpoint(
-            claim.Lease, [], DateTimeOffset.UtcNow.AddHours(1), StateJson.Write(InstanceState.Initial), Json.FromText("[]")));
+            claim.Lease, [], DateTimeOffset.UtcNow.AddHours(1), InstanceState.Initial, Json.FromText("[]"), 0));
         Assert.Equal((true, true), (parked.Held, parked.Ready));
-        Assert.True(Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1))).CancelRequested);
+        Assert.True(Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1))).Standing.CancelRequested);
     }
 
     [Fact]
@@ -92,7 +92,7 @@ public sealed class FencingTests : IAsyncLifetime
         await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
         var claim = Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1)));
         var answer = await checkpoints.StoreAsync(new ParkCheckpoint(
-            claim.Lease, [], DateTimeOffset.UnixEpoch, StateJson.Write(InstanceState.Initial), Json.FromText("[]")));
+            claim.Lease, [], DateTimeOffset.UnixEpoch, InstanceState.Initial, Json.FromText("[]"), 0));
         Assert.True(answer.Ready);
         Assert.Equal("pending", (await server.InstanceAsync(claim.Id.ToString())).GetProperty("status").GetString());
         Assert.Equal(1, Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1))).Claims);
@@ -128,7 +128,7 @@ public sealed class FencingTests : IAsyncLifetime
         return claimed;
     }
 
-    private Task<IReadOnlyList<(Guid Id, bool CancelRequested, string? CancelReason)>> RenewAsync(ClaimedInstance claim) =>
+    private Task<IReadOnlyList<(Guid Id, Standing Standing)>> RenewAsync(ClaimedInstance claim) =>
         claims.RenewAsync(InstanceId.BucketOf(claim.Id), [(claim.Id, claim.LeaseToken)], TimeSpan.FromMinutes(1), CancellationToken.None);
 
     private static NodeExecution Execution(string path) =>

@@ -46,6 +46,8 @@ internal sealed class JsonSchema(JsonElement root)
                 return !Check(argument, value, out _);
             case "enum":
                 return argument.EnumerateArray().Any(option => JsonElement.DeepEquals(option, value));
+            case "const":
+                return JsonElement.DeepEquals(argument, value);
             case "type":
                 return IsOf(argument.GetString()!, value);
             default:

@@ -1,127 +1,531 @@
+using System.Globalization;
 using System.Text.Json;
 using Millrace.Execution;
+using Millrace.Workflows;
 
 namespace Millrace.Tests.Support;
 
+/// <summary>What an instance came to, by <see cref="NaiveInterpreter"/>.</summary>
+/// <param name="Status">How it ended; null where it waits for ever.</param>
+/// <param name="Result">Its result.</param>
+/// <param name="Error">Path and kind of the node that failed.</param>
+/// <param name="Begun">What was executed outside, and when.</param>
+internal sealed record Interpretation(InstanceStatus? Status, string? Result, string? Error, List<(long At, string Key)> Begun);
+
 /// <summary>
-/// What a definition means, as plainly as it can be said: recursion over the JSON, no time, no state to save. It knows
-/// the forms that <see cref="RandomDefinition"/> makes, and is the oracle for the machine.
+/// What a definition means, as plainly as it can be said: recursion over the JSON, with the language's own exceptions,
+/// tasks and cancellation for failures, branches and whatever is given up. It keeps no state that could be saved. It knows
+/// the forms that <see cref="RandomGraph"/> makes, and is the oracle for the machine.
 /// </summary>
-internal sealed class NaiveInterpreter
+internal sealed class NaiveInterpreter(Func<string, NodeEvent> results, Func<string, TimeSpan> durations)
 {
-    private readonly Func<string, NodeEvent> results;
-    private readonly List<string> executed = [];
+    private readonly VirtualTime time = new();
+    private readonly List<(long, string)> begun = [];
+    private readonly List<(string Name, string Data)> mailbox = [];
+    private readonly List<(string Place, string Name, TaskCompletionSource<string> Received)> waiters = [];
+    private readonly Stack<(JsonElement Nodes, string Path, int Iteration, Names Names)> compensations = new();
 
-    private NaiveInterpreter(Func<string, NodeEvent> results) => this.results = results;
-
-    public static (InstanceStatus Status, string? Result, List<string> Executed) Run(string definition, Func<string, NodeEvent> results)
+    public Interpretation Run(string definition, IReadOnlyList<(TimeSpan At, string Name, string Data)> signals, TimeSpan? cancelAt)
     {
-        var interpreter = new NaiveInterpreter(results);
+        var before = SynchronizationContext.Current;
+        SynchronizationContext.SetSynchronizationContext(null);
         try
         {
-            var last = interpreter.Sequence(JsonElement.Parse(definition).GetProperty("do"), "/do");
-            return (InstanceStatus.Completed, last, interpreter.executed);
+            using var stop = new CancellationTokenSource();
+            foreach (var (at, name, data) in signals)
+                _ = ArriveAsync(Micros(at), () => Deliver(name, data));
+            if (cancelAt is { } cancel)
+                _ = ArriveAsync(Micros(cancel), stop.Cancel);
+            var end = EndAsync(JsonElement.Parse(definition).GetProperty("do"), stop.Token);
+            try
+            {
+                time.Run(end);
+            }
+            catch (InvalidOperationException)
+            {
+                return new(null, null, null, begun);
+            }
+
+            var (status, result, error) = end.GetAwaiter().GetResult();
+            return new(status, result, error, begun);
         }
-        catch (ReturnSignal signal)
+        finally
         {
-            return (InstanceStatus.Completed, signal.Value, interpreter.executed);
-        }
-        catch (FailSignal)
-        {
-            return (InstanceStatus.Failed, null, interpreter.executed);
+            SynchronizationContext.SetSynchronizationContext(before);
         }
     }
 
-    private string Sequence(JsonElement nodes, string path)
+    private async Task ArriveAsync(long at, Action arrive)
+    {
+        await time.WaitUntilAsync(at, "1", CancellationToken.None).ConfigureAwait(false);
+        arrive();
+    }
+
+    private async Task<(InstanceStatus, string?, string?)> EndAsync(JsonElement nodes, CancellationToken stop)
+    {
+        InstanceStatus status;
+        string? error = null;
+        try
+        {
+            return (InstanceStatus.Completed, await SequenceAsync(nodes, "/do", 0, "2", new(null), stop).ConfigureAwait(false), null);
+        }
+        catch (ReturnException e)
+        {
+            return (InstanceStatus.Completed, e.Value, null);
+        }
+        catch (FailException e)
+        {
+            (status, error) = (InstanceStatus.Failed, e.Where);
+        }
+        catch (OperationCanceledException)
+        {
+            status = InstanceStatus.Cancelled;
+        }
+
+        while (compensations.TryPop(out var undo))
+        {
+            try
+            {
+                await SequenceAsync(undo.Nodes, $"{undo.Path}/compensate", undo.Iteration, "2", new(undo.Names), CancellationToken.None).ConfigureAwait(false);
+            }
+            catch (FailException)
+            {
+                // The others are undone all the same.
+            }
+        }
+
+        return (status, null, error);
+    }
+
+    private async Task<string> SequenceAsync(JsonElement nodes, string path, int iteration, string place, Names names, CancellationToken stop)
     {
         var last = "null";
         var index = 0;
         foreach (var node in nodes.EnumerateArray())
-            last = Node(node, $"{path}/{index++}");
+            last = await NodeAsync(node, $"{path}/{index++}", iteration, place, names, stop).ConfigureAwait(false);
         return last;
     }
 
-    private string Node(JsonElement node, string path)
+    private async Task<string> NodeAsync(JsonElement node, string path, int iteration, string place, Names names, CancellationToken stop)
     {
-        var attempts = node.TryGetProperty("retry", out var retry) ? retry.GetProperty("attempts").GetInt32() : node.TryGetProperty("http", out _) ? 3 : 1;
+        var retry = node.TryGetProperty("retry", out var given) ? given : default;
         for (var attempt = 1; ; attempt++)
         {
             try
             {
-                return Attempt(node, path, attempt);
+                var result = await LimitedAsync(node, path, iteration, attempt, place, names, stop).ConfigureAwait(false);
+                if (node.TryGetProperty("as", out var name))
+                    names.Own[name.GetString()!] = result;
+                if (node.TryGetProperty("compensate", out var compensate))
+                    compensations.Push((compensate, path, iteration, names.Flat()));
+                return result;
             }
-            catch (FailSignal signal) when (signal.Retryable && attempt < attempts)
+            catch (FailException e) when (e.Retryable && retry.ValueKind is JsonValueKind.Object && attempt < retry.GetProperty("attempts").GetInt32())
             {
-                // Again.
+                var pause = Micros(retry.GetProperty("backoff").GetString()!) * (1L << (attempt - 1));
+                await time.WaitUntilAsync(time.Now + pause, place, stop).ConfigureAwait(false);
             }
         }
     }
 
-    private string Attempt(JsonElement node, string path, int attempt)
+    // Whoever executes statements, requests and calls minds their time; a signal's time-out is a result.
+    private async Task<string> LimitedAsync(JsonElement node, string path, int iteration, int attempt, string place, Names names, CancellationToken stop)
+    {
+        var kind = KindOf(node);
+        if (!node.TryGetProperty("timeout", out var timeout) || kind is "sql" or "http" or "call" or "waitForSignal")
+            return await AttemptAsync(node, kind, path, iteration, attempt, place, names, stop).ConfigureAwait(false);
+
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        _ = LimitAsync(time.Now + Micros(timeout.GetString()!), place, limit, over.Token);
+        try
+        {
+            return await AttemptAsync(node, kind, path, iteration, attempt, place + "/", names, limit.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        {
+            throw new FailException($"{path} {kind}", retryable: true);
+        }
+        finally
+        {
+            over.Cancel();
+        }
+    }
+
+    private async Task LimitAsync(long at, string place, CancellationTokenSource limit, CancellationToken over)
+    {
+        try
+        {
+            await time.WaitUntilAsync(at, place, over).ConfigureAwait(false);
+            limit.Cancel();
+        }
+        catch (OperationCanceledException)
+        {
+            // It ended in time.
+        }
+    }
+
+    private async Task<string> AttemptAsync(
+        JsonElement node, string kind, string path, int iteration, int attempt, string place, Names names, CancellationToken stop)
     {
         var inner = attempt == 1 ? path : $"{path}@{attempt}";
-        if (node.TryGetProperty("sql", out _) || node.TryGetProperty("http", out _))
-            return Execute($"{path}#{attempt}");
-        if (node.TryGetProperty("sleep", out var sleep))
-            return $$"""{"slept":true,"seconds":{{sleep.GetString() switch { "250ms" => "0.25", "PT2S" => "2", _ => "1.5" }}}}""";
-        if (node.TryGetProperty("set", out var set))
-            return Fill(set);
-        if (node.TryGetProperty("return", out var value))
-            throw new ReturnSignal(Fill(value));
-        if (node.TryGetProperty("fail", out _))
-            throw new FailSignal(retryable: false);
-        return Holds(node.GetProperty("if"), $"{inner}/if")
-            ? Sequence(node.GetProperty("then"), $"{inner}/then")
-            : node.TryGetProperty("else", out var otherwise) ? Sequence(otherwise, $"{inner}/else") : "null";
+        switch (kind)
+        {
+            case "sql" or "http" or "call" or "run":
+                return await ExecuteAsync(path, kind, iteration, attempt, stop).ConfigureAwait(false);
+            case "sleep":
+                if (Fill(node.GetProperty("sleep"), names) is not ['"', .. var text, '"'])
+                    throw new FailException($"{path} sleep", retryable: false);
+                var duration = Micros(text);
+                await time.WaitUntilAsync(time.Now + duration, place, stop).ConfigureAwait(false);
+                return $$"""{"slept":true,"seconds":{{(duration / 1_000_000m).ToString("0.######", CultureInfo.InvariantCulture)}}}""";
+            case "waitForSchedule":
+                var at = CronSchedule.Parse(node.GetProperty(kind).GetString()!, TimeZoneInfo.Utc, out _)!.Next(VirtualRun.Epoch.AddMicroseconds(time.Now));
+                await time.WaitUntilAsync(Micros(at - VirtualRun.Epoch), place, stop).ConfigureAwait(false);
+                return $$"""{"scheduled":true,"at":"{{at.UtcDateTime:yyyy-MM-ddTHH:mm:ssZ}}"}""";
+            case "waitForSignal":
+                return await WaitForSignalAsync(node, place, stop).ConfigureAwait(false);
+            case "set":
+                var values = node.GetProperty(kind).EnumerateObject().ToDictionary(member => member.Name, member => Fill(member.Value, names));
+                foreach (var (name, value) in values)
+                    names.Own[name] = value;
+                return $"{{{string.Join(',', values.Select(value => $"\"{value.Key}\":{value.Value}"))}}}";
+            case "return":
+                throw new ReturnException(Fill(node.GetProperty(kind), names));
+            case "break":
+                throw new BreakException(Fill(node.GetProperty(kind), names));
+            case "fail":
+                throw new FailException($"{path} fail", retryable: false);
+            case "if":
+                var taken = await HoldsAsync(node.GetProperty("if"), $"{inner}/if", iteration, names, stop).ConfigureAwait(false) ? "then" : "else";
+                return node.TryGetProperty(taken, out var nodes)
+                    ? await SequenceAsync(nodes, $"{inner}/{taken}", iteration, place, names, stop).ConfigureAwait(false)
+                    : "null";
+            case "join" or "race":
+                return await BranchesAsync(node.GetProperty(kind), $"{inner}/{kind}", kind is "race", iteration, place, names, stop).ConfigureAwait(false);
+            case "loop":
+                return await LoopAsync(node, path + (iteration > 0 ? $"#{iteration}" : "") + (attempt > 1 ? $"@{attempt}" : ""), place, names, stop).ConfigureAwait(false);
+            case "forEach":
+                return await ItemsAsync(node, inner, iteration, place, names, stop).ConfigureAwait(false);
+            case "try":
+                return await TryAsync(node, inner, iteration, place, names, stop).ConfigureAwait(false);
+            default:
+                throw new InvalidOperationException(kind);
+        }
     }
 
-    private string Execute(string execution)
+    private async Task<string> ExecuteAsync(string path, string kind, int iteration, int attempt, CancellationToken stop)
     {
-        executed.Add(execution);
-        var end = results(execution);
-        return end.Failure is { } failure ? throw new FailSignal(failure.Retryable) : end.Result!.ToString();
+        var key = $"{path}#{iteration}#{attempt}";
+        var start = time.Now;
+        begun.Add((start, key));
+        try
+        {
+            await time.WaitUntilAsync(start + Micros(durations(key)), "0", stop).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (time.Now == start)
+        {
+            // Given up in the moment in which it would have begun.
+            begun.Remove((start, key));
+            throw;
+        }
+
+        var end = results(key);
+        return end.Failure is { } failure ? throw new FailException($"{path} {kind}", failure.Retryable) : end.Result!.ToString();
     }
 
-    private bool Holds(JsonElement condition, string path)
+    private async Task<string> BranchesAsync(JsonElement branches, string path, bool isRace, int iteration, string place, Names names, CancellationToken stop)
     {
-        // The input is null, so "{{ input.a? }}" is too.
+        using var given = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        var decided = new TaskCompletionSource<int>();
+        var scopes = branches.EnumerateArray().Select(_ => new Names(names)).ToArray();
+        var tasks = new Task<string>?[scopes.Length];
+        var left = scopes.Length;
+
+        async Task WatchAsync(int index, Task<string> branch)
+        {
+            await ((Task)branch).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (--left == 0 || isRace || !branch.IsCompletedSuccessfully)
+                decided.TrySetResult(index);
+        }
+
+        for (var i = 0; i < tasks.Length && !decided.Task.IsCompleted; i++)
+        {
+            tasks[i] = SequenceAsync(branches[i], $"{path}/{i}", iteration, $"{place}.{i:000}", scopes[i], given.Token);
+            _ = WatchAsync(i, tasks[i]!);
+        }
+
+        var first = await decided.Task.ConfigureAwait(false);
+        given.Cancel();
+        var winner = tasks[first] ?? throw new InvalidOperationException();
+        if (!isRace && winner.IsCompletedSuccessfully)
+        {
+            foreach (var scope in scopes)
+                names.Bind(scope);
+            return $"[{string.Join(',', tasks.Select(task => task!.Result))}]";
+        }
+
+        try
+        {
+            var result = await winner.ConfigureAwait(false);
+            names.Bind(scopes[first]);
+            return result;
+        }
+        catch (Exception e) when (e is BreakException or ReturnException)
+        {
+            names.Bind(scopes[first]);
+            throw;
+        }
+    }
+
+    private async Task<string> LoopAsync(JsonElement node, string path, string place, Names names, CancellationToken stop)
+    {
+        var max = node.TryGetProperty("max", out var most) ? most.GetInt32() : int.MaxValue;
+        for (var turn = 0; ; turn++)
+        {
+            string last;
+            try
+            {
+                last = await SequenceAsync(node.GetProperty("loop"), $"{path}/loop", turn, place, names, stop).ConfigureAwait(false);
+            }
+            catch (BreakException e)
+            {
+                return e.Value;
+            }
+
+            if (node.TryGetProperty("while", out var again) && !await HoldsAsync(again, $"{path}/while", turn, names, stop).ConfigureAwait(false))
+                return last;
+            if (turn + 1 >= max)
+                return last;
+        }
+    }
+
+    private async Task<string> ItemsAsync(JsonElement node, string path, int iteration, string place, Names names, CancellationToken stop)
+    {
+        var items = node.GetProperty("forEach").EnumerateArray().ToArray();
+        var name = node.TryGetProperty("item", out var called) ? called.GetString()! : "item";
+        using var given = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        var atOnce = node.TryGetProperty("concurrency", out var most) ? most.GetInt32() : 10;
+        var ended = new TaskCompletionSource<Exception?>();
+        var done = new string[items.Length];
+        var left = items.Length;
+        if (left == 0)
+            return "[]";
+
+        async Task ItemAsync(int index)
+        {
+            var own = new Names(names);
+            own.Own[name] = items[index].GetRawText();
+            try
+            {
+                done[index] = await SequenceAsync(
+                    node.GetProperty("do"), $"{path}[{index}]/do", iteration, $"{place}.{index:000}", new(own), given.Token).ConfigureAwait(false);
+                if (--left == 0)
+                    ended.TrySetResult(null);
+            }
+            catch (Exception e)
+            {
+                ended.TrySetResult(e);
+            }
+        }
+
+        var next = 0;
+        var active = 0;
+        void Fill()
+        {
+            while (next < items.Length && active < atOnce && !ended.Task.IsCompleted)
+            {
+                active++;
+                _ = ThenFillAsync(next++);
+            }
+        }
+
+        async Task ThenFillAsync(int index)
+        {
+            await ItemAsync(index).ConfigureAwait(false);
+            active--;
+            Fill();
+        }
+
+        Fill();
+        var failure = await ended.Task.ConfigureAwait(false);
+        given.Cancel();
+        if (failure is not null)
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
+        return $"[{string.Join(',', done)}]";
+    }
+
+    private async Task<string> TryAsync(JsonElement node, string path, int iteration, string place, Names names, CancellationToken stop)
+    {
+        string? result = null;
+        Exception? pending = null;
+        try
+        {
+            result = await SequenceAsync(node.GetProperty("try"), $"{path}/try", iteration, place, names, stop).ConfigureAwait(false);
+        }
+        catch (FailException failure) when (node.TryGetProperty("catch", out _))
+        {
+            var caught = new Names(names);
+            caught.Own["error.kind"] = $"\"{failure.Where.Split(' ')[1]}\"";
+            var handling = new Names(caught);
+            try
+            {
+                result = await SequenceAsync(node.GetProperty("catch"), $"{path}/catch", iteration, place, handling, stop).ConfigureAwait(false);
+                names.Bind(handling);
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                pending = e;
+                if (e is not FailException)
+                    names.Bind(handling);
+            }
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            pending = e;
+        }
+
+        if (node.TryGetProperty("finally", out var always))
+            await SequenceAsync(always, $"{path}/finally", iteration, place, names, stop).ConfigureAwait(false);
+        if (pending is not null)
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(pending);
+        return result!;
+    }
+
+    private async Task<string> WaitForSignalAsync(JsonElement node, string place, CancellationToken stop)
+    {
+        var name = node.GetProperty("waitForSignal").GetString()!;
+        if (mailbox.FindIndex(signal => signal.Name == name) is >= 0 and var found)
+        {
+            var data = mailbox[found].Data;
+            mailbox.RemoveAt(found);
+            return Received(name, data);
+        }
+
+        var waiter = (place, name, new TaskCompletionSource<string>());
+        waiters.Add(waiter);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        await using var registration = stop.Register(() => waiter.Item3.TrySetCanceled(stop)).ConfigureAwait(false);
+        if (node.TryGetProperty("timeout", out var timeout))
+            _ = TimeOutAsync(time.Now + Micros(timeout.GetString()!), place, waiter.Item3, over.Token);
+        try
+        {
+            return Received(name, await waiter.Item3.Task.ConfigureAwait(false));
+        }
+        finally
+        {
+            waiters.Remove(waiter);
+            over.Cancel();
+        }
+    }
+
+    private async Task TimeOutAsync(long at, string place, TaskCompletionSource<string> received, CancellationToken over)
+    {
+        try
+        {
+            await time.WaitUntilAsync(at, place, over).ConfigureAwait(false);
+            received.TrySetResult("");
+        }
+        catch (OperationCanceledException)
+        {
+            // The signal came, or nobody waits for it.
+        }
+    }
+
+    private static string Received(string name, string data) => data.Length == 0
+        ? $$"""{"signal_name":"{{name}}","timed_out":true,"data":null}"""
+        : $$"""{"signal_name":"{{name}}","timed_out":false,"data":{{data}}}""";
+
+    private void Deliver(string name, string data)
+    {
+        var waiter = waiters.Where(waiter => waiter.Name == name).OrderBy(waiter => waiter.Place, StringComparer.Ordinal).FirstOrDefault();
+        if (waiter.Received is { } received)
+            received.TrySetResult(data);
+        else
+            mailbox.Add((name, data));
+    }
+
+    private async Task<bool> HoldsAsync(JsonElement condition, string path, int iteration, Names names, CancellationToken stop)
+    {
         if (condition.ValueKind is JsonValueKind.String)
-            return false;
+            return Fill(condition, names) is not ("null" or "0" or "false" or "[]" or "{}" or "\"\"");
         var only = condition.EnumerateObject().Single();
         var inner = $"{path}/{only.Name}";
-        return only.Name switch
+        switch (only.Name)
         {
-            "sql" => FirstColumn(Execute($"{path}#1")),
-            "equals" => only.Value[0].GetInt32() == only.Value[1].GetInt32(),
-            "notEquals" => only.Value[0].GetInt32() != only.Value[1].GetInt32(),
-            "contains" => true,
-            "not" => !Holds(only.Value, inner),
-            "all" => Each(only.Value, inner).All(part => Holds(part.Value, part.Path)),
-            "any" => Each(only.Value, inner).Any(part => Holds(part.Value, part.Path)),
-            _ => throw new InvalidOperationException(only.Name),
-        };
+            case "sql":
+                return FirstColumn(await ExecuteAsync(path, "sql", iteration, 1, stop).ConfigureAwait(false)) is "1";
+            case "equals":
+                return Fill(only.Value[0], names) == Fill(only.Value[1], names);
+            case "not":
+                return !await HoldsAsync(only.Value, inner, iteration, names, stop).ConfigureAwait(false);
+            default:
+                var index = 0;
+                foreach (var part in only.Value.EnumerateArray())
+                {
+                    if (await HoldsAsync(part, $"{inner}/{index++}", iteration, names, stop).ConfigureAwait(false) == (only.Name is "any"))
+                        return only.Name is "any";
+                }
+
+                return only.Name is "all";
+        }
     }
 
-    private static IEnumerable<(JsonElement Value, string Path)> Each(JsonElement list, string path) =>
-        list.EnumerateArray().Select((value, i) => (value, $"{path}/{i}"));
+    // The only templates are whole values that may be missing, such as "{{ a? }}".
+    private static string Fill(JsonElement value, Names names)
+    {
+        if (value.ValueKind is not JsonValueKind.String || !value.GetString()!.StartsWith("{{", StringComparison.Ordinal))
+            return value.GetRawText();
+        var found = names.Find(value.GetString()!.Trim('{', '}', ' ', '?'));
+        return found is null ? "null" : found.StartsWith("{\"rows\":", StringComparison.Ordinal) ? FirstColumn(found) ?? "null" : found;
+    }
 
-    private static bool FirstColumn(string result)
+    private static string? FirstColumn(string result)
     {
         var rows = JsonElement.Parse(result).GetProperty("rows");
-        return rows.GetArrayLength() > 0 && rows[0].GetProperty("n").GetInt32() != 0;
+        return rows.GetArrayLength() == 0 ? null : rows[0].GetProperty("n").GetRawText();
     }
 
-    private static string Fill(JsonElement value) => value.GetRawText()
-        .Replace("\"{{ input.a? }}\"", "null", StringComparison.Ordinal)
-        .Replace("{{ input.a? }}", "", StringComparison.Ordinal);
+    private static string KindOf(JsonElement node) => node.EnumerateObject().First().Name;
 
-    private sealed class ReturnSignal(string value) : Exception
+    private static long Micros(TimeSpan span) => span.Ticks / 10;
+
+    private static long Micros(string milliseconds) => (long)(decimal.Parse(milliseconds[..^2], CultureInfo.InvariantCulture) * 1000);
+
+    private sealed class Names(Names? outer)
+    {
+        public Dictionary<string, string> Own { get; } = [];
+
+        public string? Find(string name) => Own.TryGetValue(name, out var value) ? value : outer?.Find(name);
+
+        public void Bind(Names inner)
+        {
+            foreach (var (name, value) in inner.Own)
+                Own[name] = value;
+        }
+
+        public Names Flat()
+        {
+            var flat = outer?.Flat() ?? new Names(null);
+            flat.Bind(this);
+            return flat;
+        }
+    }
+
+    private sealed class ReturnException(string value) : Exception
     {
         public string Value => value;
     }
 
-    private sealed class FailSignal(bool retryable) : Exception
+    private sealed class BreakException(string value) : Exception
     {
+        public string Value => value;
+    }
+
+    private sealed class FailException(string where, bool retryable) : Exception
+    {
+        public string Where => where;
+
         public bool Retryable => retryable;
     }
 }

@@ -5,7 +5,9 @@ namespace Millrace.Tests.Support;
 /// <summary>Random definitions. Right ones as they come; with faults, each has a chance to be wrong in its structure.</summary>
 internal sealed class RandomDefinition(Random random, double faults = 0)
 {
-    private static readonly string[] Keys = ["sql", "http", "sleep", "set", "if", "then", "else", "return", "fail", "as", "id", "retry", "timeout", "x", "query", "do"];
+    private static readonly string[] Keys = ["sql", "http", "sleep", "set", "if", "then", "else", "return", "fail", "as", "id", "retry", "timeout", "x", "query", "do",
+        "waitForSchedule", "timeZone", "waitForSignal", "join", "race", "loop", "while", "max", "forEach", "item", "concurrency", "spread", "try", "catch",
+        "finally", "run", "input", "wait", "call", "with", "multipart"];
     private int ids;
 
     public JsonObject Make()
@@ -28,7 +30,7 @@ internal sealed class RandomDefinition(Random random, double faults = 0)
 
     private JsonNode Node(int depth)
     {
-        var node = random.Next(depth > 0 ? 9 : 7) switch
+        var node = random.Next(depth > 0 ? 18 : 12) switch
         {
             0 => new JsonObject { ["sql"] = Sql() },
             1 => new JsonObject { ["http"] = Http() },
@@ -37,7 +39,16 @@ internal sealed class RandomDefinition(Random random, double faults = 0)
             4 => new JsonObject { ["sql"] = "select {{ input.a? }}" },
             5 when random.Next(6) == 0 => new JsonObject { ["return"] = Value() },
             6 when random.Next(6) == 0 => new JsonObject { ["fail"] = "because {{ input.a? }}" },
-            7 or 8 => If(depth),
+            7 => Schedule(),
+            8 => new JsonObject { ["waitForSignal"] = Wrong() ? " " : "paid-{{ input.a? }}" },
+            9 => Call("run", "input"),
+            10 => Call("call", "with"),
+            11 => Multipart(),
+            12 or 13 => If(depth),
+            14 => new JsonObject { [random.Next(2) == 0 ? "join" : "race"] = Branches(depth) },
+            15 => Loop(depth),
+            16 => ForEach(depth),
+            17 => Try(depth),
             _ => new JsonObject { ["set"] = new JsonObject { ["c"] = 1 } },
         };
         if (random.Next(3) == 0)
@@ -48,7 +59,76 @@ internal sealed class RandomDefinition(Random random, double faults = 0)
             node["retry"] = Retry();
         if (random.Next(6) == 0)
             node["timeout"] = random.Next(2) == 0 ? "10s" : "1m";
+        if (depth > 0 && random.Next(10) == 0)
+            node["compensate"] = new JsonArray(new JsonObject { ["sql"] = Sql() });
         return Spoil(node);
+    }
+
+    private JsonObject Schedule()
+    {
+        var node = new JsonObject { ["waitForSchedule"] = Wrong() ? "* * * *" : "30 3 * * 1-5" };
+        if (random.Next(2) == 0)
+            node["timeZone"] = Wrong() ? 7 : "Europe/Berlin";
+        return node;
+    }
+
+    private JsonObject Call(string kind, string argument)
+    {
+        var node = new JsonObject { [kind] = Wrong() ? "not a name" : "some-name" };
+        if (random.Next(2) == 0)
+            node[argument] = Value();
+        if (kind == "run" && random.Next(3) == 0)
+            node["wait"] = Wrong() ? "no" : false;
+        return node;
+    }
+
+    private JsonObject Multipart()
+    {
+        var part = new JsonObject { ["name"] = "file", ["content"] = Value() };
+        if (random.Next(2) == 0)
+            part["filename"] = Wrong() ? 7 : "{{ input.a? }}.csv";
+        if (random.Next(2) == 0)
+            part["contentType"] = Wrong() ? "csv" : "text/csv";
+        if (random.Next(3) == 0)
+            part["encoding"] = Wrong() ? "hex" : "text";
+        var http = new JsonObject { ["url"] = "https://example.com/", ["multipart"] = Wrong() ? Junk() : new JsonArray((JsonNode)Spoil(part)) };
+        if (Wrong())
+            http["body"] = Value();
+        return new JsonObject { ["http"] = http };
+    }
+
+    private JsonNode Branches(int depth) => Wrong() ? Junk() : new JsonArray(Nodes(depth - 1), Nodes(depth - 1));
+
+    private JsonObject Loop(int depth)
+    {
+        var node = new JsonObject { ["loop"] = Nodes(depth - 1) };
+        if (random.Next(2) == 0)
+            node["max"] = Wrong() ? 0 : random.Next(1, 5);
+        if (random.Next(2) == 0)
+            node["while"] = Condition(1);
+        if (random.Next(3) == 0)
+            (node["loop"] as JsonArray)?.Add((JsonNode)new JsonObject { ["break"] = Value() });
+        return node;
+    }
+
+    private JsonObject ForEach(int depth)
+    {
+        var node = new JsonObject { ["forEach"] = Wrong() ? "list" : random.Next(2) == 0 ? "{{ a.rows }}" : new JsonArray(1, 2), ["do"] = Nodes(depth - 1) };
+        if (random.Next(2) == 0)
+            node["item"] = random.Next(3) == 0 ? "item" : Name();
+        if (random.Next(2) == 0)
+            node["concurrency"] = Wrong() ? 1001 : 5;
+        return node;
+    }
+
+    private JsonObject Try(int depth)
+    {
+        var node = new JsonObject { ["try"] = Nodes(depth - 1) };
+        if (!Wrong())
+            node["catch"] = Nodes(depth - 1);
+        if (random.Next(2) == 0)
+            node["finally"] = new JsonArray(new JsonObject { ["sql"] = Sql() });
+        return node;
     }
 
     private JsonObject If(int depth)

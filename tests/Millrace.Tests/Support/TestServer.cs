@@ -29,9 +29,14 @@ public sealed class TestServer : IAsyncDisposable
 
     public IServiceProvider Services => app.Web.Services;
 
-    public static async Task<TestServer> StartAsync(string connectionString, params (string Name, string Value)[] settings)
+    public static Task<TestServer> StartAsync(string connectionString, params (string Name, string Value)[] settings) =>
+        StartWithAsync(connectionString, null, settings);
+
+    /// <summary>A server with services of its own.</summary>
+    public static async Task<TestServer> StartWithAsync(
+        string connectionString, Action<IServiceCollection>? register, params (string Name, string Value)[] settings)
     {
-        var key = KeyStore.NewKey();
+        var key = settings.FirstOrDefault(setting => setting.Name == "ApiKey").Value ?? KeyStore.NewKey();
         var app = await ServerApp.BuildAsync(
             "http://127.0.0.1:0",
             configuration =>
@@ -44,7 +49,8 @@ public sealed class TestServer : IAsyncDisposable
                     configuration[$"Millrace:{name}"] = value;
             },
             _ => { },
-            CancellationToken.None);
+            CancellationToken.None,
+            register);
         await app.Web.StartAsync();
         return new(app, key);
     }

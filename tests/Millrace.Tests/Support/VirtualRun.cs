@@ -1,40 +1,64 @@
 using Millrace.Execution;
+using Millrace.Pump;
 using Millrace.Values;
 using Millrace.Workflows;
 
 namespace Millrace.Tests.Support;
 
 /// <summary>
-/// Runs a workflow on the machine alone: time is a number, results come from a function, and the history is kept as the
-/// store would keep it.
+/// Runs a workflow on the machine alone: time is a number, how and when executions end comes from functions, and the
+/// history is kept as the store would keep it.
 /// </summary>
 internal sealed class VirtualRun
 {
-    private static readonly DateTimeOffset Epoch = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    public static readonly DateTimeOffset Epoch = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     private readonly Workflow workflow;
     private readonly Func<Execute, NodeEvent> results;
     private readonly InstanceFacts facts;
-    private readonly List<Execute> executing = [];
+    private readonly List<(Execute Command, DateTimeOffset EndsAt)> executing = [];
+    private readonly PriorityQueue<Func<InstanceEvent>, DateTimeOffset> arranged = new();
+    private readonly List<Signal> signals = [];
+    private readonly List<HistoryLine> stored = [];
+    private Journal journal;
+    private Json? snapshot;
 
-    public VirtualRun(Workflow workflow, Func<Execute, NodeEvent> results, string input = "null")
+    public VirtualRun(Workflow workflow, Func<Execute, NodeEvent> results, string input = "null", int resultBytes = int.MaxValue)
     {
         (this.workflow, this.results) = (workflow, results);
-        facts = new(new Guid("01900000-0000-7000-8000-00000000abcd"), "label", "name", Json.FromText(input), Json.FromText("""{"v":"var"}"""));
+        facts = new(new Guid("01900000-0000-7000-8000-00000000abcd"), "label", "name", Json.FromText(input), Json.FromText("""{"v":"var"}"""))
+        {
+            ResultBytes = resultBytes,
+        };
+        journal = new(workflow, facts, InstanceState.Initial);
     }
 
-    public InstanceState State { get; private set; } = InstanceState.Initial;
+    /// <summary>How long an execution takes.</summary>
+    public Func<Execute, TimeSpan> Duration { get; init; } = _ => TimeSpan.FromMilliseconds(5);
+
+    public InstanceState State => journal.State;
+
+    public InstanceState? Resume => journal.Resume;
 
     public DateTimeOffset Now { get; private set; } = Epoch;
 
     public List<NodeExecution> History { get; } = [];
 
-    /// <summary>The commands that were given, in order.</summary>
+    /// <summary>The commands that were given, in order, and when.</summary>
     public List<Execute> Given { get; } = [];
+
+    public List<(DateTimeOffset At, NodeKey Key)> Begun { get; } = [];
 
     public Outcome? Outcome => State.Outcome;
 
+    public Workflow Workflow => workflow;
+
+    public InstanceFacts Facts => facts;
+
     public IEnumerable<string> Story => History.Select(execution => $"{execution.Key.Path} {execution.Kind} {execution.Key.Attempt} {execution.Status.Name()}");
+
+    public IEnumerable<string> Waits => System.Text.Json.JsonElement.Parse(WaitingOn.Describe(workflow, facts, State).Utf8.Span).EnumerateArray()
+        .Select(wait => $"{wait.GetProperty("path")} {wait.GetProperty("reason")}");
 
     public static VirtualRun Of(string nodes, Func<Execute, NodeEvent>? results = null, string input = "null")
     {
@@ -47,66 +71,172 @@ internal sealed class VirtualRun
 
     public void Cancel(string? reason) => Take(new CancelRequested(Now, reason));
 
-    /// <summary>Takes one step: ends what is being executed, or lets time pass to what is due next. False when there is none.</summary>
+    public void Signal(string name, string data = "null")
+    {
+        signals.Add(new(signals.Count + 1, name, Json.FromText(data)));
+        Take(new SignalArrived(Now, signals[^1]));
+    }
+
+    /// <summary>Has something happen at a time of its own.</summary>
+    public void SignalAt(TimeSpan after, string name, string data) => arranged.Enqueue(
+        () =>
+        {
+            signals.Add(new(signals.Count + 1, name, Json.FromText(data)));
+            return new SignalArrived(Now, signals[^1]);
+        },
+        Epoch + after);
+
+    public void CancelAt(TimeSpan after) => arranged.Enqueue(() => new CancelRequested(Now, "arranged"), Epoch + after);
+
+    /// <summary>Takes one step: whatever comes next ends, arrives or is due. False when there is nothing.</summary>
     public bool Step()
     {
         if (State.Outcome is not null)
             return false;
-        if (executing.Count > 0)
+        var end = executing.Count == 0 ? DateTimeOffset.MaxValue : executing.Min(item => item.EndsAt);
+        var due = State.NextDue ?? DateTimeOffset.MaxValue;
+        var arrives = arranged.TryPeek(out _, out var at) ? at : DateTimeOffset.MaxValue;
+        var next = Min(end, Min(due, arrives));
+        if (next == DateTimeOffset.MaxValue)
+            return false;
+
+        Now = next > Now ? next : Now;
+        if (next == end)
         {
-            var next = executing[0];
-            executing.RemoveAt(0);
-            Now += TimeSpan.FromMilliseconds(5);
-            Take(results(next).At(Now, next.Key));
-            return true;
+            var ended = executing.First(item => item.EndsAt == end);
+            executing.Remove(ended);
+            Take(results(ended.Command).At(Now, ended.Command.Key));
+        }
+        else if (next == arrives)
+        {
+            Take(arranged.Dequeue()());
+        }
+        else
+        {
+            Take(new TimerDue(Now));
         }
 
-        if (State.NextDue is not { } due)
-            return false;
-        Now = due > Now ? due : Now;
-        Take(new TimerDue(Now));
         return true;
+    }
+
+    /// <summary>Ends one execution, whatever else there is.</summary>
+    public void StepPast(Func<Execute, bool> which)
+    {
+        var ended = executing.First(item => which(item.Command));
+        executing.Remove(ended);
+        Now = ended.EndsAt;
+        Take(results(ended.Command).At(Now, ended.Command.Key));
     }
 
     public VirtualRun ToEnd()
     {
         for (var steps = 0; Step(); steps++)
-            Assert.True(steps < 10_000, "The run does not end.");
+            Assert.True(steps < 100_000, "The run does not end.");
         return this;
     }
 
-    /// <summary>What a worker does that takes over with the last snapshot and the history after it.</summary>
-    public void CrashAndRestore(InstanceState snapshot)
+    /// <summary>Lets time pass up to a moment.</summary>
+    public VirtualRun Until(TimeSpan after)
     {
-        State = Replay.Fold(workflow, facts, StateJson.Read(StateJson.Write(snapshot)), Epoch, History);
-        executing.Clear();
-        foreach (var command in Machine.Outstanding(workflow, facts, State))
-            executing.Add((Execute)command);
-
-        // A pause that was over when the worker died leaves no trace of its end; it is over for the next worker too.
-        if (State.NextDue <= Now)
-            Take(new TimerDue(Now));
+        while (State.Outcome is null && NextAt() <= Epoch + after)
+            Step();
+        Now = Epoch + after;
+        return this;
     }
+
+    /// <summary>What a worker does that parks: the state is kept, and what it contains need not be folded any more.</summary>
+    public void Park()
+    {
+        snapshot = StateJson.Write(State);
+        journal.Saved();
+    }
+
+    /// <summary>
+    /// What a worker does that takes over with the last snapshot and the history after it. What left no execution since
+    /// the last checkpoint is seen once more, at the time at which it was seen first.
+    /// </summary>
+    public void CrashAndRestore(IReadOnlyList<InstanceEvent> again)
+    {
+        var from = snapshot is null ? InstanceState.Initial : StateJson.Read(snapshot);
+        journal = new(workflow, facts, Replay.Fold(workflow, facts, from, Epoch, stored, signals));
+        foreach (var happened in again)
+            journal.Take(happened);
+        journal.TakeCommands();
+        CheckCommands();
+    }
+
+    /// <summary>What a caller does who wants the failed nodes tried again.</summary>
+    public void Revive()
+    {
+        journal = new(workflow, facts, Revival.Of(StateJson.Read(StateJson.Write(journal.Resume!))));
+        snapshot = StateJson.Write(journal.State);
+        foreach (var command in Machine.Outstanding(workflow, facts, State).Cast<Execute>())
+        {
+            executing.Add((command, Now + Duration(command)));
+            Given.Add(command);
+        }
+
+        CheckCommands();
+    }
+
+    /// <summary>Lets what is due be due, before anything else that comes at the same time.</summary>
+    public void TimerFirst()
+    {
+        Now = State.NextDue!.Value;
+        Take(new TimerDue(Now));
+    }
+
+    /// <summary>The events that no checkpoint tells of yet.</summary>
+    public List<InstanceEvent> Unstored { get; } = [];
+
+    private DateTimeOffset NextAt()
+    {
+        var end = executing.Count == 0 ? DateTimeOffset.MaxValue : executing.Min(item => item.EndsAt);
+        return Min(end, Min(State.NextDue ?? DateTimeOffset.MaxValue, arranged.TryPeek(out _, out var at) ? at : DateTimeOffset.MaxValue));
+    }
+
+    private static DateTimeOffset Min(DateTimeOffset a, DateTimeOffset b) => a < b ? a : b;
 
     private void Take(InstanceEvent happened)
     {
-        var decision = Machine.Decide(workflow, facts, State, happened);
-        State = decision.State;
-        Assert.Equal(Enumerable.Range(History.Count, decision.Ended.Count), decision.Ended.Select(execution => execution.Ordinal));
-        History.AddRange(decision.Ended);
-        foreach (var command in decision.Commands)
+        journal.Take(happened);
+        if (happened is not Started)
+            Unstored.Add(happened);
+        Assert.Equal(Enumerable.Range(History.Count, journal.Ended.Count), journal.Ended.Select(execution => execution.Ordinal));
+        if (journal.Ended.Count > 0)
+        {
+            stored.AddRange(journal.Ended.Select((execution, index) => new HistoryLine(execution, index == 0 ? journal.Events() : null)));
+            History.AddRange(journal.Ended);
+            Unstored.Clear();
+        }
+
+        journal.Stored();
+        foreach (var command in journal.TakeCommands())
         {
             if (command is Execute execute)
             {
-                executing.Add(execute);
+                executing.Add((execute, Now + Duration(execute)));
                 Given.Add(execute);
+                Begun.Add((Now, execute.Key));
             }
             else
             {
-                executing.RemoveAll(other => other.Key == command.Key);
+                // The children of a node that failed are told to end, though the node itself has.
+                var stopped = executing.RemoveAll(other => other.Command.Key == command.Key);
+                Assert.True(stopped == 1 || command is CancelChildren);
             }
         }
+
+        CheckCommands();
     }
+
+    // What runs is what the state says is being executed, at all times: nothing goes on in a branch that was given up, and
+    // nothing is forgotten. The children of a failed item need not be cancelled one by one.
+    private void CheckCommands() => Assert.Equal(
+        executing.Select(item => item.Command.Key).Order(KeyOrder),
+        Machine.Outstanding(workflow, facts, State).Select(command => command.Key).Order(KeyOrder));
+
+    private static readonly Comparer<NodeKey> KeyOrder = Comparer<NodeKey>.Create((a, b) => string.CompareOrdinal(a.ToString(), b.ToString()));
 }
 
 /// <summary>How an execution is to end.</summary>

@@ -63,6 +63,13 @@ CREATE TABLE millrace.instance (
     input           json,
     variables       json        NOT NULL,
     created_at      timestamptz NOT NULL DEFAULT now(),
+    -- Of a child: who waits for it, and as which of a group of children. An item of a spread forEach runs the body of the
+    -- node at the path "entry"; what it reads of its surroundings is kept once, with the group.
+    parent_id       uuid,
+    group_id        uuid,
+    place           integer,
+    entry           text,
+    depth           smallint    NOT NULL DEFAULT 0,
     PRIMARY KEY (bucket, id)
 ) PARTITION BY RANGE (id);
 
@@ -85,6 +92,14 @@ CREATE TABLE millrace.work (
     started_at       timestamptz,
     cancel_requested boolean     NOT NULL DEFAULT false,
     cancel_reason    text,
+    -- A suspended row is never ready; resume_at is when it would have been, had it not been suspended.
+    suspended        boolean     NOT NULL DEFAULT false,
+    resume_at        timestamptz,
+    -- How many signals and ends of children have come. They count on this row, and not in tables of their own, because
+    -- a park must notice one that comes in between: only the row itself is looked at again once its lock was got.
+    signal_seq       bigint      NOT NULL DEFAULT 0,
+    signals_taken    bigint      NOT NULL DEFAULT 0,
+    child_seq        bigint      NOT NULL DEFAULT 0,
     snapshot         json,
     waiting_on       json,
     -- The id comes first: with the bucket in front, an estimate that a bucket is small makes all of it look worth reading.
@@ -100,7 +115,8 @@ CREATE TABLE millrace.work (
 -- Partial, so that only statements about ready_at can use it: a look-up by key must never take it for its own.
 CREATE INDEX work_ready ON millrace.work (bucket, priority, ready_at) WHERE ready_at < 'infinity';
 
--- The history of nodes; append-only.
+-- The history of nodes; append-only. Within an instance the machine gives no two executions the same path, iteration and
+-- attempt; the key is the shorter ordinal, which is also the order of pages and of what is folded into a state.
 CREATE TABLE millrace.node_execution (
     bucket          smallint    NOT NULL,
     instance_id     uuid        NOT NULL,
@@ -116,7 +132,9 @@ CREATE TABLE millrace.node_execution (
     started_at      timestamptz NOT NULL,
     ended_at        timestamptz NOT NULL,
     worker          text        NOT NULL,
-    PRIMARY KEY (bucket, instance_id, path, iteration, attempt)
+    -- With the first execution of a checkpoint, the events behind it where the executions alone do not tell.
+    events          json,
+    PRIMARY KEY (bucket, instance_id, ordinal)
 ) PARTITION BY RANGE (instance_id);
 
 -- One row for each ended instance; append-only.
@@ -129,6 +147,8 @@ CREATE TABLE millrace.outcome (
     error           json,
     started_at      timestamptz,
     ended_at        timestamptz NOT NULL DEFAULT now(),
+    -- Of a failed instance: where its failed nodes can be tried again.
+    snapshot        json,
     PRIMARY KEY (bucket, id)
 ) PARTITION BY RANGE (id);
 
@@ -146,3 +166,58 @@ CREATE TABLE millrace.idempotency_key (
 );
 
 CREATE INDEX idempotency_key_expiry ON millrace.idempotency_key (bucket, expires_at);
+
+-- Signals that a snapshot does not contain yet. Here and below the bucket comes last for the same reason as in "work".
+CREATE TABLE millrace.signal (
+    bucket          smallint    NOT NULL,
+    instance_id     uuid        NOT NULL,
+    organisation_id uuid        NOT NULL,
+    number          bigint      NOT NULL,
+    name            text        NOT NULL,
+    data            json        NOT NULL,
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (instance_id, number, bucket)
+);
+
+-- The children that one execution of a node has started, in the bucket of the parent. They go when it ends, except where
+-- it fails: then they are what a retry need not do again.
+CREATE TABLE millrace.child_group (
+    bucket          smallint    NOT NULL,
+    parent_id       uuid        NOT NULL,
+    group_id        uuid        NOT NULL,
+    organisation_id uuid        NOT NULL,
+    total           integer     NOT NULL,
+    remaining       integer     NOT NULL,
+    failed          boolean     NOT NULL DEFAULT false,
+    scope           json,
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (parent_id, group_id, bucket)
+) WITH (fillfactor = 70);
+
+CREATE TABLE millrace.child (
+    bucket          smallint    NOT NULL,
+    parent_id       uuid        NOT NULL,
+    group_id        uuid        NOT NULL,
+    place           integer     NOT NULL,
+    organisation_id uuid        NOT NULL,
+    child_id        uuid        NOT NULL,
+    released        boolean     NOT NULL,
+    PRIMARY KEY (parent_id, group_id, place, bucket)
+);
+
+-- Children that wait for a sibling to end, because only so many may run at once.
+CREATE INDEX child_held ON millrace.child (parent_id, group_id, place) WHERE NOT released;
+
+-- The messages that children have ended; append-only.
+CREATE TABLE millrace.child_end (
+    bucket          smallint    NOT NULL,
+    parent_id       uuid        NOT NULL,
+    group_id        uuid        NOT NULL,
+    place           integer     NOT NULL,
+    organisation_id uuid        NOT NULL,
+    child_id        uuid        NOT NULL,
+    status          smallint    NOT NULL,
+    result          json,
+    error           json,
+    PRIMARY KEY (parent_id, group_id, place, bucket)
+);

@@ -1,0 +1,79 @@
+using System.Collections.Immutable;
+using Millrace.Values;
+using Millrace.Workflows;
+
+namespace Millrace.Execution;
+
+// The end of an instance: with a result at once; with a failure or at a caller's wish after its compensations have run.
+internal sealed partial class Turn
+{
+    /// <summary>Takes in an event while compensations run.</summary>
+    public Decision AdvanceEnding(Ending ending, InstanceEvent happened)
+    {
+        var nodes = workflow.NodeAt(ending.Current.Path).Compensate;
+        names = new(null, ending.Current.Names);
+        var (progress, own) = Scoped(ending.Own, () => Advance(nodes, ending.Current.Scope, ending.Body, happened));
+        return progress is Active<SequenceFrame> active
+            ? Decide(null, ending: ending with { Body = active.Frame, Own = own })
+            : CompensateNext(ending.Status, ending.Error, ending.Failed, ending.FirstFailure, progress);
+    }
+
+    /// <summary>Ends the instance at a caller's wish.</summary>
+    public Decision Cancel(ImmutableArray<Node> nodes, SequenceFrame? frame, string? reason)
+    {
+        if (frame is not null)
+            Drop(nodes, PathScope.Root, frame);
+        return CompensateNext(InstanceStatus.Cancelled, new(reason ?? "cancelled", null, null, 0, CancelledCode, Retryable: false), 0, null, null);
+    }
+
+    /// <summary>Closes a decision about the workflow itself.</summary>
+    public Decision Decided(Progress<SequenceFrame> progress) => progress switch
+    {
+        Active<SequenceFrame> active => Decide(active.Frame),
+        Completed<SequenceFrame> completed => Decide(null, new(InstanceStatus.Completed, completed.Result, null)),
+        Returned<SequenceFrame> returned => Decide(null, new(InstanceStatus.Completed, returned.Result, null)),
+        Failed<SequenceFrame> failed when compensations.IsEmpty =>
+            Decide(null, new(InstanceStatus.Failed, null, failed.Error)) with { Resume = Resume(failed.Resume) },
+        Failed<SequenceFrame> failed => CompensateNext(InstanceStatus.Failed, failed.Error, 0, null, null),
+        _ => throw new InvalidOperationException($"A workflow cannot end with {progress.GetType().Name}."),
+    };
+
+    // Runs compensations, the last one first, until one of them has to wait or none is left. One that fails does not keep
+    // the others from being run.
+    private Decision CompensateNext(InstanceStatus status, NodeError error, int failed, NodeError? firstFailure, Progress<SequenceFrame>? last)
+    {
+        while (true)
+        {
+            if (last is Failed<SequenceFrame> failure)
+                (failed, firstFailure) = (failed + 1, firstFailure ?? failure.Error);
+            if (compensations.IsEmpty)
+                return Decide(null, new(status, null, WithFailures(error, failed, firstFailure)));
+
+            var current = compensations[^1];
+            compensations = compensations.RemoveAt(compensations.Count - 1);
+            var nodes = workflow.NodeAt(current.Path).Compensate;
+            names = new(null, current.Names);
+            (last, var own) = Scoped(ImmutableDictionary<string, Json>.Empty, () => Enter(nodes, current.Scope));
+            if (last is Active<SequenceFrame> active)
+                return Decide(null, ending: new(status, error, current, active.Frame, own, failed, firstFailure));
+        }
+    }
+
+    private static NodeError WithFailures(NodeError error, int failed, NodeError? first) => first is null ? error : error with
+    {
+        Message = $"{error.Message}; {failed} compensation{(failed == 1 ? "" : "s")} failed too, first {first.Kind} at {first.Path}: {first.Message}",
+    };
+
+    // While compensations run, and once the instance has ended, nobody reads the workflow's results.
+    private Decision Decide(SequenceFrame? root, Outcome? outcome = null, Ending? ending = null) => new(
+        new(root, root is null ? ImmutableDictionary<string, Json>.Empty : names.Own, state.Executions + ended.Count, outcome)
+        {
+            Mailbox = outcome is null ? mailbox : Mailbox.Empty,
+            Compensations = outcome is null ? compensations : [],
+            Ending = ending,
+        },
+        commands,
+        ended);
+
+    private InstanceState Resume(SequenceFrame root) => new(root, names.Own, state.Executions + ended.Count, null) { Mailbox = mailbox };
+}

@@ -1,0 +1,70 @@
+using System.Collections.Frozen;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Millrace.Calls;
+using Millrace.Configuration;
+using Millrace.Execution;
+using Millrace.Values;
+
+namespace Millrace.Nodes;
+
+/// <summary>Runs the handler of a <c>call</c> node.</summary>
+internal sealed class CallExecutor(
+    IEnumerable<CallRegistration> registrations, IServiceScopeFactory scopes, IOptions<MillraceOptions> options, TimeProvider time,
+    ILogger<CallExecutor> log)
+{
+    private readonly int maxBytes = options.Value.Limits.ResultBytes;
+
+    // Of two registrations of one name the later one counts, as with other services.
+    private readonly FrozenDictionary<string, CallRegistration> handlers =
+        registrations.GroupBy(handler => handler.Name, StringComparer.Ordinal).ToFrozenDictionary(group => group.Key, group => group.Last(), StringComparer.Ordinal);
+
+    public async Task<NodeEnd> ExecuteAsync(Guid instance, ExecuteCall command, CancellationToken cancel)
+    {
+        var name = command.Call.Handler;
+        if (!handlers.TryGetValue(name, out var handler))
+        {
+            return new NodeFailure($"this process has no handler named \"{name}\".{Suggestion.For(name, handlers.Keys)}"
+                + " Handlers are registered with AddMillraceCall", "no_handler", Retryable: false);
+        }
+
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        await using var timer = time.CreateTimer(
+            _ => limit.Cancel(), null, command.Call.Timeout ?? Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        try
+        {
+            return await InvokeAsync(handler, instance, command, limit.Token).WaitAsync(limit.Token);
+        }
+        catch (OperationCanceledException) when (limit.IsCancellationRequested && !cancel.IsCancellationRequested)
+        {
+            return new NodeFailure($"the handler \"{name}\" did not end within {command.Call.Timeout}", "timeout");
+        }
+        catch (CallInputException e)
+        {
+            return new NodeFailure(e.Message, "input", Retryable: false);
+        }
+        catch (CallFailedException e)
+        {
+            return new NodeFailure(e.Message, e.Code, e.Retryable);
+        }
+        catch (Exception e) when (!cancel.IsCancellationRequested)
+        {
+            // What it says may be anything, a connection string included; the log is for the operator.
+            log.HandlerThrew(name, instance, command.Key.Path, e);
+            return new NodeFailure($"the handler \"{name}\" threw {e.GetType().Name}; the server's log has the cause", "exception");
+        }
+    }
+
+    private async Task<NodeEnd> InvokeAsync(CallRegistration handler, Guid instance, ExecuteCall command, CancellationToken cancel)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var context = new CallContext(instance, command.Key, HttpExecutor.IdempotencyKey(instance, command.Key));
+        var result = await handler.Invoke(scope.ServiceProvider, command.Input, context, cancel);
+        if (result.Utf8.Length > maxBytes)
+            return new NodeFailure($"the result takes {result.Utf8.Length:N0} bytes; at most {maxBytes:N0} are allowed", "result_too_large", Retryable: false);
+        return result.ToString().Contains("\\u0000", StringComparison.Ordinal)
+            ? new NodeFailure("the result contains \\u0000, which PostgreSQL cannot keep", "result", Retryable: false)
+            : result;
+    }
+}

@@ -1,0 +1,34 @@
+using System.Collections.Concurrent;
+using Millrace.Store;
+
+namespace Millrace.Pump;
+
+/// <summary>
+/// Tells a run in this process that something has been written to its instance's row: a request, a signal, the end of a
+/// child. Runs elsewhere learn of it with their next checkpoint or renewal, so nothing depends on this.
+/// </summary>
+internal sealed class RunRelay(PumpSignal signal)
+{
+    private readonly ConcurrentDictionary<Guid, Action> runs = new();
+
+    public void Register(Guid instance, Action nudge) => runs[instance] = nudge;
+
+    public void Unregister(Guid instance) => runs.TryRemove(instance, out _);
+
+    public void Nudge(Guid instance)
+    {
+        if (runs.TryGetValue(instance, out var nudge))
+            nudge();
+        else
+            signal.Wake(InstanceId.BucketOf(instance));
+    }
+
+    /// <summary>Something in a bucket may be ready to be claimed.</summary>
+    public void Wake(short bucket) => signal.Wake(bucket);
+
+    public void Nudge(IEnumerable<Guid> instances)
+    {
+        foreach (var instance in instances)
+            Nudge(instance);
+    }
+}

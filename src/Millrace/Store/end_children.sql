@@ -1,0 +1,68 @@
+-- Tells parents that children have ended, in the transaction that ends them and before the statement that does: where a
+-- child's lease does not hold, nothing is told. A sibling that had to wait takes an ended one's place. A parent is woken
+-- when the last of a group has ended, or one has failed.
+-- All work rows, of parents and of children, are locked first, in the order of their ids, which the caller sorts.
+-- Parameters: bucket, all ids, then one array for each column of what ended.
+WITH locked AS (
+    SELECT work.id, work.lease_token
+    FROM unnest($2::uuid[]) AS item (id)
+    CROSS JOIN LATERAL (
+        SELECT id, lease_token
+        FROM millrace.work
+        WHERE bucket = $1 AND id = item.id
+        FOR UPDATE
+    ) AS work
+), ended AS (
+    INSERT INTO millrace.child_end (bucket, parent_id, group_id, place, organisation_id, child_id, status, result, error)
+    SELECT $1, item.parent_id, item.group_id, item.place, siblings.organisation_id, item.id, item.status, item.result, item.error
+    FROM unnest($3::uuid[], $4::bigint[], $5::uuid[], $6::uuid[], $7::integer[], $8::smallint[], $9::json[], $10::json[])
+         AS item (id, lease_token, parent_id, group_id, place, status, result, error)
+    CROSS JOIN LATERAL (
+        -- A parent that has ended has taken its groups with it.
+        SELECT organisation_id
+        FROM millrace.child_group
+        WHERE bucket = $1 AND parent_id = item.parent_id AND group_id = item.group_id
+        OFFSET 0
+    ) AS siblings
+    WHERE ((item.id, item.lease_token) IN (SELECT id, lease_token FROM locked)) IS TRUE
+    ON CONFLICT DO NOTHING
+    RETURNING parent_id, group_id, status
+), counted AS (
+    UPDATE millrace.child_group AS siblings
+    SET remaining = siblings.remaining - item.ended, failed = siblings.failed OR item.failed
+    FROM (
+        SELECT parent_id, group_id, count(*)::integer AS ended, bool_or(status <> 4) AS failed
+        FROM ended
+        GROUP BY parent_id, group_id
+    ) AS item
+    WHERE siblings.bucket = $1 AND siblings.parent_id = item.parent_id AND siblings.group_id = item.group_id
+    RETURNING siblings.parent_id, siblings.group_id, siblings.remaining, siblings.failed, item.ended
+), next AS (
+    SELECT waiting.*
+    FROM counted
+    CROSS JOIN LATERAL (
+        SELECT child.parent_id, child.group_id, child.place
+        FROM millrace.child AS child
+        WHERE child.bucket = $1 AND child.parent_id = counted.parent_id AND child.group_id = counted.group_id AND NOT child.released
+        ORDER BY child.place
+        LIMIT counted.ended
+    ) AS waiting
+    WHERE NOT counted.failed
+), released AS (
+    UPDATE millrace.child AS child
+    SET released = true
+    FROM next
+    WHERE child.bucket = $1 AND child.parent_id = next.parent_id AND child.group_id = next.group_id AND child.place = next.place
+    RETURNING child.child_id
+), begun AS (
+    UPDATE millrace.work AS work
+    SET ready_at = now()
+    FROM released
+    WHERE work.bucket = $1 AND work.id = released.child_id AND work.lease_token IS NULL
+)
+UPDATE millrace.work AS parent
+SET child_seq = child_seq + 1,
+    ready_at  = CASE WHEN parent.lease_token IS NULL AND NOT parent.suspended THEN now() ELSE parent.ready_at END
+FROM (SELECT DISTINCT parent_id FROM counted WHERE remaining = 0 OR failed) AS done
+WHERE parent.bucket = $1 AND parent.id = done.parent_id
+RETURNING parent.id;

@@ -1,0 +1,13 @@
+-- Ends a suspension. An instance that has begun is looked at at once, since what it waits for may have come; one that has
+-- not begins when it was to begin.
+UPDATE millrace.work
+SET suspended = false,
+    ready_at  = CASE
+                    WHEN lease_token IS NOT NULL THEN ready_at
+                    WHEN started_at IS NULL THEN coalesce(resume_at, now())
+                    ELSE now()
+                END,
+    resume_at = NULL,
+    status    = CASE WHEN lease_token IS NULL THEN 0 ELSE status END
+WHERE bucket = $1 AND id = $2 AND organisation_id = $3 AND suspended
+RETURNING lease_token IS NULL;

@@ -1,0 +1,13 @@
+-- Lets a failed instance go on: its outcome goes and its work comes back, with the state that the caller has made of the
+-- snapshot it has read. Parameters: bucket, instance, organisation, the outcome's end, the state, the last signal.
+WITH gone AS (
+    DELETE FROM millrace.outcome
+    WHERE bucket = $1 AND id = $2 AND organisation_id = $3 AND status = 5 AND snapshot IS NOT NULL AND ended_at = $4
+    RETURNING started_at
+)
+INSERT INTO millrace.work (bucket, id, organisation_id, priority, ready_at, started_at, snapshot, signal_seq, signals_taken, child_seq)
+SELECT $1, $2, $3, instance.priority, now(), gone.started_at, $5, $6, $6,
+       CASE WHEN EXISTS (SELECT FROM millrace.child_group WHERE bucket = $1 AND parent_id = $2) THEN 1 ELSE 0 END
+FROM gone
+JOIN millrace.instance AS instance ON instance.bucket = $1 AND instance.id = $2
+RETURNING id;

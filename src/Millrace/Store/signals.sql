@@ -1,0 +1,5 @@
+-- The signals of an instance after a number, oldest first. Parameters: bucket, instance, number.
+SELECT number, name, data
+FROM millrace.signal
+WHERE bucket = $1 AND instance_id = $2 AND number > $3
+ORDER BY number;

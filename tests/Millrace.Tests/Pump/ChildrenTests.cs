@@ -1,0 +1,157 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json;
+using Millrace.Store;
+using Millrace.Tests.Support;
+
+namespace Millrace.Tests.Pump;
+
+/// <summary>Sub-workflows and items that are instances of their own, on a real server.</summary>
+public sealed class ChildrenTests(ServerFixture fixture) : IClassFixture<ServerFixture>
+{
+    private readonly TestServer server = fixture.Server;
+
+    [Fact]
+    public async Task A_sub_workflows_result_is_the_nodes_result()
+    {
+        await server.PutAsync("vars/region", """{"value":"eu"}""");
+        await server.PutAsync("workflows/double", """{"do":[{"sql":"select {{ input.n }}::int * 2 as n","as":"r"},{"return":{"n":"{{ r.n }}","region":"{{ vars.region }}"}}]}""");
+        var instance = await server.RunNodesAsync("""{"run":"double","input":{"n":"{{ input }}"},"as":"child"},{"return":"{{ child }}"}""", "21");
+        Assert.Equal("""{"n":42,"region":"eu"}""", instance.GetProperty("result").GetRawText());
+        Assert.Equal(0, await TestCluster.ScalarAsync<long>(fixture.ConnectionString, "select count(*) from millrace.child_end where parent_id = '" + instance.GetProperty("id").GetString() + "'"));
+    }
+
+    [Fact]
+    public async Task A_sub_workflow_that_fails_fails_the_node_with_its_cause()
+    {
+        await server.PutAsync("workflows/broken", """{"do":[{"sql":"select * from nowhere_at_all","id":"look"}]}""");
+        var error = (await server.RunNodesAsync("""{"run":"broken"}""")).GetProperty("error");
+        Assert.Equal(("/do/0", "run", 1, "42P01"), (error.GetProperty("path").GetString(), error.GetProperty("kind").GetString(), error.GetProperty("attempt").GetInt32(), error.GetProperty("code").GetString()));
+        Assert.Contains("of workflow \"broken\" failed at /do/0 (sql, attempt 1): relation \"nowhere_at_all\" does not exist", error.GetProperty("message").GetString(), StringComparison.Ordinal);
+        Assert.Equal("no_workflow", (await server.RunNodesAsync("""{"run":"not-there"}""")).GetProperty("error").GetProperty("code").GetString());
+    }
+
+    [Fact]
+    public async Task A_sub_workflow_that_is_not_waited_for_goes_on_by_itself()
+    {
+        await server.PutAsync("workflows/later", """{"do":[{"waitForSignal":"go"},{"return":"{{ input }}"}]}""");
+        var instance = await server.RunNodesAsync("""{"run":"later","input":5,"wait":false}""");
+        var id = instance.GetProperty("result").GetProperty("id").GetString()!;
+        await TestServer.EventuallyAsync(async () => (await server.InstanceAsync(id)).GetProperty("status").GetString() is "waiting", "the child waits");
+        await server.PostAsync($"instances/{id}/signals/go", null);
+        Assert.Equal("5", (await server.InstanceAsync(id, "30s")).GetProperty("result").GetRawText());
+    }
+
+    [Fact]
+    public async Task Workflows_that_start_themselves_come_to_an_end()
+    {
+        await using var shallow = await TestServer.StartAsync(await TestCluster.CreateDatabaseAsync(), ("Limits:RunDepth", "4"));
+        await shallow.PutAsync("workflows/endless", """{"name":"endless","do":[{"run":"endless"}]}""");
+        var answer = await shallow.PostAsync("instances", """{"workflow":"endless"}""", ("Prefer", "wait=60"));
+        Assert.Contains("workflows start each other more than 4 deep", answer.Json.GetProperty("error").GetProperty("message").GetString(), StringComparison.Ordinal);
+        Assert.Equal(5, (await shallow.GetAsync("instances?workflow=endless")).Json.GetProperty("data").GetArrayLength());
+    }
+
+    [Fact]
+    public async Task Run_three_levels_deep_is_cancelled_from_the_top()
+    {
+        await server.PutAsync("workflows/level3", """{"do":[{"waitForSignal":"never"}]}""");
+        await server.PutAsync("workflows/level2", """{"do":[{"join":[[{"run":"level3"}],[{"run":"level3"}]]}]}""");
+        await server.PutAsync("workflows/level1", """{"do":[{"run":"level2"}]}""");
+        var id = await server.StartInstanceAsync("""{"do":[{"run":"level1","timeout":"1h"}]}""");
+        async Task<int> CountAsync(string workflow, string status) =>
+            (await server.GetAsync($"instances?workflow={workflow}&status={status}")).Json.GetProperty("data").GetArrayLength();
+        await TestServer.EventuallyAsync(async () => await CountAsync("level3", "waiting") == 2 && await CountAsync("level1", "waiting") == 1, "all levels wait");
+
+        var wait = (await server.InstanceAsync(id)).GetProperty("waiting_on")[0];
+        Assert.Equal(("children", 1, 1), (wait.GetProperty("reason").GetString(), wait.GetProperty("left").GetInt32(), wait.GetProperty("total").GetInt32()));
+        Assert.Equal(HttpStatusCode.Accepted, (await server.PostAsync($"instances/{id}/cancel", null)).Status);
+        Assert.Equal("cancelled", (await server.InstanceAsync(id, "30s")).GetProperty("status").GetString());
+        await TestServer.EventuallyAsync(
+            async () => await CountAsync("level3", "cancelled") == 2 && await CountAsync("level2", "cancelled") == 1 && await CountAsync("level1", "cancelled") == 1, "all levels are cancelled");
+    }
+
+    [Fact]
+    public async Task A_race_that_is_lost_cancels_the_children_it_waited_for()
+    {
+        await server.PutAsync("workflows/slow-child", """{"do":[{"waitForSignal":"never"}]}""");
+        var instance = await server.RunNodesAsync("""{"race":[[{"run":"slow-child"}],[{"sleep":"1200ms"}]]}""");
+        Assert.Equal("completed", instance.GetProperty("status").GetString());
+        await TestServer.EventuallyAsync(
+            async () => (await server.GetAsync("instances?workflow=slow-child&status=cancelled")).Json.GetProperty("data").GetArrayLength() == 1, "the child is cancelled");
+    }
+
+    [Fact]
+    public async Task Spread_items_are_instances_that_read_their_surroundings()
+    {
+        var instance = await server.RunAsync(
+            """{"do":[{"set":{"factor":10}},{"forEach":"{{ input.list }}","item":"row","spread":true,"do":[{"sql":"select {{ row.n }}::int * {{ factor }}::int + {{ input.plus }}::int as n","as":"r"},{"set":{"out":"{{ r.n }}"}}]}]}""",
+            """{"list":[{"n":1},{"n":2},{"n":3}],"plus":5}""");
+        Assert.Equal("""[{"out":15},{"out":25},{"out":35}]""", instance.GetProperty("result").GetRawText());
+        Assert.Equal("[]", (await server.RunNodesAsync("""{"forEach":[],"spread":true,"do":[{"fail":"never"}]}""")).GetProperty("result").GetRawText());
+    }
+
+    [Fact]
+    public async Task No_more_spread_items_run_at_once_than_said()
+    {
+        await TestCluster.ExecuteAsync(fixture.ConnectionString, "create table if not exists at_once (n int)");
+        var items = string.Join(',', Enumerable.Range(0, 12));
+        var instance = await server.RunNodesAsync($$$"""
+            {"forEach":[{{{items}}}],"spread":true,"concurrency":3,"do":[
+                {"sql":"insert into at_once values (1) returning (select count(*) from pg_stat_activity where query like '%into at_once%' and state = 'active' and pid <> pg_backend_pid()) as others, pg_sleep(0.02)","as":"r"},
+                {"set":{"n":"{{ r.others }}"} }]}
+            """);
+        var others = instance.GetProperty("result").EnumerateArray().Select(item => item.GetProperty("n").GetInt32()).ToList();
+        Assert.Equal(12, others.Count);
+        Assert.InRange(others.Max(), 0, 2);
+    }
+
+    [Fact]
+    public async Task A_spread_item_that_fails_fails_the_node_and_a_retry_does_the_others_no_more()
+    {
+        await TestCluster.ExecuteAsync(fixture.ConnectionString, "create table if not exists item_runs (n int)");
+        var id = await server.StartInstanceAsync("""
+            {"do":[{"forEach":[1,2,3],"spread":true,"concurrency":1,"do":[
+                {"sql":"insert into item_runs values ({{ item }}) returning n","as":"r"},
+                {"if":{"equals":["{{ item }}",2]},"then":[{"sql":"select * from only_later"}]},
+                {"set":{"n":"{{ r.n }}"}}]}]}
+            """);
+        var failed = await server.InstanceAsync(id, "30s");
+        Assert.Matches("item 1 \\(instance .*\\) failed at /do/0/do/1/then/0 \\(sql, attempt 1\\): relation", failed.GetProperty("error").GetProperty("message").GetString());
+        await TestServer.EventuallyAsync(
+            async () => await TestCluster.ScalarAsync<long>(fixture.ConnectionString, $"select count(*) from millrace.child c join millrace.work w on w.id = c.child_id where c.parent_id = '{id}'") == 0, "its siblings have ended");
+
+        await TestCluster.ExecuteAsync(fixture.ConnectionString, "create table only_later as select 1 as one");
+        await server.PostAsync($"instances/{id}/retry", null);
+        var ended = await server.InstanceAsync(id, "30s");
+        Assert.Equal("""[{"n":1},{"n":2},{"n":3}]""", ended.GetProperty("result").GetRawText());
+        Assert.Equal(1, await TestCluster.ScalarAsync<long>(fixture.ConnectionString, "select count(*) from item_runs where n = 1"));
+    }
+
+    [Fact]
+    public async Task A_forEach_over_ten_thousand_rows_is_spread_over_two_processes()
+    {
+        var key = KeyStore.NewKey();
+        var connection = await TestCluster.CreateDatabaseAsync();
+        await TestCluster.ExecuteAsync(connection, "create table targets as select n from generate_series(1, 10000) as n; create table reached (n int primary key)");
+        await using var first = ServerProcess.StartOn(connection, key);
+        await using var second = ServerProcess.StartOn(connection, key);
+        using var client = await first.ClientAsync(key);
+        using var other = await second.ClientAsync(key);
+
+        using var answer = await client.PostAsync("instances", new StringContent("""
+            {"definition":{"do":[
+                {"sql":"select n from targets order by n","as":"batch"},
+                {"forEach":"{{ batch.rows }}","item":"row","spread":true,"do":[{"sql":"insert into reached values ({{ row.n }})"},{"set":{"n":"{{ row.n }}"}}],"as":"all"},
+                {"return":"{{ all[9999].n }}"}]}}
+            """, System.Text.Encoding.UTF8, "application/json"));
+        var id = (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("id").GetString();
+        JsonElement instance = default;
+        for (var i = 0; i < 4 && (i == 0 || instance.GetProperty("ended_at").ValueKind is JsonValueKind.Null); i++)
+            instance = await other.GetFromJsonAsync<JsonElement>($"instances/{id}?wait=60s");
+        Assert.Equal("10000", instance.GetProperty("result").GetRawText());
+        Assert.Equal(10_000, await TestCluster.ScalarAsync<long>(connection, "select count(*) from reached"));
+        Assert.Equal(2, await TestCluster.ScalarAsync<long>(connection, $"select count(distinct worker) from millrace.node_execution where instance_id <> '{id}'"));
+        Assert.Equal(0, await TestCluster.ScalarAsync<long>(connection, "select count(*) from millrace.child"));
+    }
+}

@@ -1,0 +1,72 @@
+using System.Text.Json;
+using Millrace.Store;
+using Millrace.Tests.Support;
+
+namespace Millrace.Tests.Pump;
+
+/// <summary>
+/// Random workflows of every kind on real servers and a real store, where servers are killed. Whoever takes over must be
+/// able to rebuild the state of whatever it finds, and the history must stay whole.
+/// </summary>
+public sealed class StoredGraphTests : IAsyncLifetime
+{
+    private const int Graphs = 150;
+    private readonly string key = KeyStore.NewKey();
+    private readonly int seed = Environment.TickCount;
+    private string connection = "";
+
+    public async Task InitializeAsync() => connection = await TestCluster.CreateDatabaseAsync();
+
+    public Task DisposeAsync() => TestCluster.DropDatabaseAsync(connection);
+
+    [Fact]
+    public async Task Instances_whose_servers_are_killed_go_on_from_what_was_stored()
+    {
+        await using var last = await TestServer.StartAsync(connection, ("ApiKey", key), ("Pump:Lease", "00:00:02"), ("Pump:MaxInstances", "20"));
+        await last.PutAsync("workflows/child", """{"do":[{"sql":"select 1 as n"}]}""");
+        var started = await StartAllAsync(last);
+        for (var kill = 0; kill < 3; kill++)
+        {
+            await using var doomed = ServerProcess.StartOn(connection, key, ("Millrace__Pump__Lease", "00:00:02"));
+            using var client = await doomed.ClientAsync(key);
+            await Task.WhenAll(started.Select(async id => (await client.PostAsync($"instances/{id}/signals/s{(kill % 2) + 1}", null)).Dispose()));
+            doomed.Process.Kill();
+        }
+
+        await Task.WhenAll(started.Select(id => last.InstanceAsync(id, "3s")));
+        foreach (var id in started)
+            await last.PostAsync($"instances/{id}/cancel", null);
+
+        // A compensation may itself wait, for a signal that never comes or for the next full minute.
+        await TestServer.EventuallyAsync(
+            async () => await TestCluster.ScalarAsync<long>(connection, "select count(*) from millrace.work where status <> 2") == 0, "all have ended or wait");
+        foreach (var id in started)
+            await CheckAsync(last, id);
+    }
+
+    private async Task<List<string>> StartAllAsync(TestServer server)
+    {
+        var started = new List<string>();
+        for (var i = 0; i < Graphs; i++)
+        {
+            var graph = new RandomGraph(new Random(seed + i)).Make().ToJsonString();
+            started.Add(await server.StartInstanceAsync(graph.Replace("https://example.com/", "http://127.0.0.1:1/", StringComparison.Ordinal)));
+        }
+
+        return started;
+    }
+
+    private async Task CheckAsync(TestServer server, string id)
+    {
+        var instance = await server.InstanceAsync(id);
+        var error = instance.GetProperty("error");
+        Assert.False(
+            error.ValueKind is JsonValueKind.Object && error.TryGetProperty("code", out var code) && code.GetString() is "worker_lost" or "internal",
+            $"seed {seed}: {id}: {error}");
+
+        var organisation = await TestCluster.ScalarAsync<Guid>(connection, $"select organisation_id from millrace.instance where id = '{id}'");
+        var history = await server.Service<InstanceStore>().HistoryAsync(organisation, Guid.Parse(id), 0, int.MaxValue, CancellationToken.None);
+        Assert.Equal(Enumerable.Range(0, history.Count), history.Select(view => view.Execution.Ordinal));
+        Assert.True(history.Count == history.Select(view => view.Execution.Key).Distinct().Count(), $"seed {seed}: {id} has executed something twice");
+    }
+}
