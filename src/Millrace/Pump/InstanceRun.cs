@@ -145,7 +145,9 @@ internal sealed partial class InstanceRun
         var state = claim.Snapshot is null ? InstanceState.Initial : StateJson.Read(claim.Snapshot);
         if (claim.Claims > services.Settings.MaxTakeovers)
         {
-            journal = new(workflow, facts, Poisoned(state));
+            // What killed them may be the history itself, so it is not looked at.
+            journal = new(workflow, facts, state);
+            journal.End(Poisoned());
             return;
         }
 
@@ -166,12 +168,8 @@ internal sealed partial class InstanceRun
             journal.Reissue(_ => false);
     }
 
-    private InstanceState Poisoned(InstanceState state)
-    {
-        var error = new NodeError(
-            $"{claim.Claims - 1} workers in a row took this instance and were not heard of again", null, null, 0, "worker_lost", Retryable: false);
-        return state with { Root = null, Outcome = new(InstanceStatus.Failed, null, error) };
-    }
+    private Outcome Poisoned() => new(InstanceStatus.Failed, null, new(
+        $"{claim.Claims - 1} workers in a row took this instance and were not heard of again", null, null, 0, "worker_lost", Retryable: false));
 
     private bool IsSuspended => Now().Suspended;
 

@@ -36,6 +36,14 @@ internal sealed class Journal(Workflow workflow, InstanceFacts facts, InstanceSt
             Add(command);
     }
 
+    /// <summary>Ends the instance without asking anybody; children that it waits for are not wanted any more.</summary>
+    public void End(Outcome outcome)
+    {
+        foreach (var active in ActivePath.Of(workflow, facts, State).Where(active => active.Frame.Activity is AwaitingChildren))
+            commands.Add(new CancelChildren(active.Key));
+        State = State with { Root = null, Ending = null, Outcome = outcome };
+    }
+
     /// <summary>Gives the commands of everything that is being executed, but for what runs already.</summary>
     public void Reissue(Func<NodeKey, bool> isRunning)
     {

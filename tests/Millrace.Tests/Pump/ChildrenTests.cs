@@ -82,6 +82,21 @@ public sealed class ChildrenTests(ServerFixture fixture) : IClassFixture<ServerF
     }
 
     [Fact]
+    public async Task An_instance_that_is_given_up_takes_its_children_with_it()
+    {
+        await server.PutAsync("workflows/orphan", """{"do":[{"waitForSignal":"never"}]}""");
+        var id = await server.StartInstanceAsync("""{"do":[{"run":"orphan"}]}""");
+        await TestServer.EventuallyAsync(
+            async () => (await server.GetAsync("instances?workflow=orphan&status=waiting")).Json.GetProperty("data").GetArrayLength() == 1
+                && (await server.InstanceAsync(id)).GetProperty("status").GetString() is "waiting", "both wait");
+        await TestCluster.ExecuteAsync(fixture.ConnectionString, $"update millrace.work set claims = 100, ready_at = now() where id = '{id}'");
+        Assert.Equal("worker_lost", (await server.InstanceAsync(id, "30s")).GetProperty("error").GetProperty("code").GetString());
+        await TestServer.EventuallyAsync(
+            async () => (await server.GetAsync("instances?workflow=orphan&status=cancelled")).Json.GetProperty("data").GetArrayLength() == 1, "the child is cancelled");
+        Assert.Equal(HttpStatusCode.Conflict, (await server.PostAsync($"instances/{id}/retry", null)).Status);
+    }
+
+    [Fact]
     public async Task Spread_items_are_instances_that_read_their_surroundings()
     {
         var instance = await server.RunAsync(
