@@ -187,7 +187,12 @@ internal sealed class RandomDefinition(Random random, double faults = 0)
     private JsonObject Spoil(JsonObject node)
     {
         if (Wrong())
-            node[Keys[random.Next(Keys.Length)]] = Junk();
+        {
+            // Whether an id is taken and whether a time zone exists is beyond a schema: these two are wrong by their type only.
+            var key = Keys[random.Next(Keys.Length)];
+            node[key] = key is "id" or "timeZone" ? 7 : Junk();
+        }
+
         if (Wrong() && node.Count > 0)
             node.Remove(node.ElementAt(random.Next(node.Count)).Key);
         return node;
