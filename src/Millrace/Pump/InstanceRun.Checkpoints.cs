@@ -21,11 +21,7 @@ internal sealed partial class InstanceRun
             if (!answer.Held)
                 return false;
             if (isLong)
-            {
                 savedExecutions = journal.State.Executions;
-                journal.Saved();
-            }
-
             journal.Stored();
             Observe(answer.Standing!.Value);
         }

@@ -67,13 +67,6 @@ internal sealed class Journal(Workflow workflow, InstanceFacts facts, InstanceSt
         events.Clear();
     }
 
-    /// <summary>The state is durable, whatever led to it.</summary>
-    public void Saved()
-    {
-        ended.Clear();
-        events.Clear();
-    }
-
     /// <summary>Takes the commands out.</summary>
     public IReadOnlyList<Command> TakeCommands()
     {

@@ -148,7 +148,7 @@ internal sealed class VirtualRun
     public void Park()
     {
         snapshot = StateJson.Write(State);
-        journal.Saved();
+        journal = new(workflow, facts, State);
     }
 
     /// <summary>
