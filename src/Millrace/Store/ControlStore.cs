@@ -21,7 +21,7 @@ public sealed class ControlStore
     /// <summary>Asks for an instance to be cancelled.</summary>
     public async Task<ControlAnswer> CancelAsync(Guid organisation, Guid id, string? reason, CancellationToken cancel)
     {
-        await using var command = Command(SqlText.Cancel, organisation, id);
+        await using var command = database.InstanceCommand(SqlText.Cancel, organisation, id);
         command.Parameters.Add(Columns.Nullable(reason));
         return await AskAsync(command, organisation, id, ControlAnswer.Live, cancel);
     }
@@ -29,7 +29,7 @@ public sealed class ControlStore
     /// <summary>Sends a signal.</summary>
     public async Task<ControlAnswer> SignalAsync(Guid organisation, Guid id, string name, Json data, CancellationToken cancel)
     {
-        await using var command = Command(SqlText.Signal, organisation, id);
+        await using var command = database.InstanceCommand(SqlText.Signal, organisation, id);
         command.Parameters.Add(Columns.Value(name));
         command.Parameters.Add(Columns.Json(data));
         command.Parameters.Add(Columns.Value((long)waitingSignals));
@@ -39,14 +39,14 @@ public sealed class ControlStore
     /// <summary>Asks for an instance to be suspended: what is being executed ends, nothing further begins.</summary>
     public async Task<ControlAnswer> SuspendAsync(Guid organisation, Guid id, CancellationToken cancel)
     {
-        await using var command = Command(SqlText.Suspend, organisation, id);
+        await using var command = database.InstanceCommand(SqlText.Suspend, organisation, id);
         return await AskAsync(command, organisation, id, ControlAnswer.Cancelling, cancel);
     }
 
     /// <summary>Lets a suspended instance go on.</summary>
     public async Task<ControlAnswer> ResumeAsync(Guid organisation, Guid id, CancellationToken cancel)
     {
-        await using var command = Command(SqlText.Resume, organisation, id);
+        await using var command = database.InstanceCommand(SqlText.Resume, organisation, id);
         return await AskAsync(command, organisation, id, ControlAnswer.NotSuspended, cancel);
     }
 
@@ -57,7 +57,7 @@ public sealed class ControlStore
             return await WhyNotAsync(organisation, id, ControlAnswer.Live, ControlAnswer.NotRetryable, cancel);
 
         var state = Revival.Of(StateJson.Read(failure.Snapshot));
-        await using var command = Command(SqlText.Retry, organisation, id);
+        await using var command = database.InstanceCommand(SqlText.Retry, organisation, id);
         command.Parameters.Add(Columns.Value(failure.EndedAt.UtcDateTime));
         command.Parameters.Add(Columns.Json(StateJson.Write(state)));
         command.Parameters.Add(Columns.Value(state.Mailbox.Seen));
@@ -70,7 +70,7 @@ public sealed class ControlStore
     /// <summary>Removes an ended instance with all that is kept of it.</summary>
     public async Task<ControlAnswer> DeleteAsync(Guid organisation, Guid id, CancellationToken cancel)
     {
-        await using var command = Command(SqlText.Delete, organisation, id);
+        await using var command = database.InstanceCommand(SqlText.Delete, organisation, id);
         return await command.ExecuteScalarAsync(cancel) is Guid
             ? ControlAnswer.Accepted
             : await WhyNotAsync(organisation, id, ControlAnswer.Live, ControlAnswer.Ended, cancel);
@@ -93,21 +93,12 @@ public sealed class ControlStore
 
     private async Task<(Json Snapshot, DateTimeOffset EndedAt)?> FailureAsync(Guid organisation, Guid id, CancellationToken cancel)
     {
-        await using var command = Command("""
+        await using var command = database.InstanceCommand("""
             SELECT snapshot, ended_at
             FROM millrace.outcome
             WHERE bucket = $1 AND id = $2 AND organisation_id = $3 AND status = 5 AND snapshot IS NOT NULL
             """, organisation, id);
         await using var reader = await command.ExecuteReaderAsync(cancel);
         return await reader.ReadAsync(cancel) ? (reader.JsonOrNull(0)!, reader.Time(1)) : null;
-    }
-
-    private NpgsqlCommand Command(string sql, Guid organisation, Guid id)
-    {
-        var command = database.Source.CreateCommand(sql);
-        command.Parameters.Add(Columns.Value(InstanceId.BucketOf(id)));
-        command.Parameters.Add(Columns.Value(id));
-        command.Parameters.Add(Columns.Value(organisation));
-        return command;
     }
 }

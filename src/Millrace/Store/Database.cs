@@ -48,6 +48,16 @@ public sealed class Database : IAsyncDisposable, IDisposable
     /// <summary>How many buckets new instances are spread over.</summary>
     public int Buckets { get; }
 
+    /// <summary>A statement about one instance: its bucket, its id and its organisation are the first three parameters.</summary>
+    internal NpgsqlCommand InstanceCommand(string sql, Guid organisation, Guid id)
+    {
+        var command = Source.CreateCommand(sql);
+        command.Parameters.Add(Columns.Value(InstanceId.BucketOf(id)));
+        command.Parameters.Add(Columns.Value(id));
+        command.Parameters.Add(Columns.Value(organisation));
+        return command;
+    }
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {

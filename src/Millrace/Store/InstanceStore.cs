@@ -50,7 +50,7 @@ public sealed class InstanceStore(Database database)
     /// <summary>An instance; null where the organisation has none of that id.</summary>
     public async Task<InstanceView?> FindAsync(Guid organisation, Guid id, CancellationToken cancel)
     {
-        await using var command = Command(SqlText.Instance, organisation, id);
+        await using var command = database.InstanceCommand(SqlText.Instance, organisation, id);
         await using var reader = await command.ExecuteReaderAsync(cancel);
         return await reader.ReadAsync(cancel) ? Read(reader) : null;
     }
@@ -58,10 +58,7 @@ public sealed class InstanceStore(Database database)
     /// <summary>The executions of an instance from an ordinal on, oldest first.</summary>
     public async Task<IReadOnlyList<ExecutionView>> HistoryAsync(Guid organisation, Guid id, int fromOrdinal, int limit, CancellationToken cancel)
     {
-        await using var command = database.Source.CreateCommand(SqlText.History);
-        command.Parameters.Add(Columns.Value(InstanceId.BucketOf(id)));
-        command.Parameters.Add(Columns.Value(id));
-        command.Parameters.Add(Columns.Value(organisation));
+        await using var command = database.InstanceCommand(SqlText.History, organisation, id);
         command.Parameters.Add(Columns.Value(fromOrdinal));
         command.Parameters.Add(Columns.Value(limit));
         await using var reader = await command.ExecuteReaderAsync(cancel);
@@ -77,7 +74,7 @@ public sealed class InstanceStore(Database database)
         var first = await HistoryAsync(organisation, id, 0, oldest, cancel);
         if (first.Count < oldest)
             return first;
-        await using var command = Command("""
+        await using var command = database.InstanceCommand("""
             SELECT ordinal, path, iteration, attempt, kind, status, result, error, started_at, ended_at, worker, events
             FROM millrace.node_execution
             WHERE bucket = $1 AND instance_id = $2 AND organisation_id = $3 AND ordinal > $4
@@ -97,7 +94,7 @@ public sealed class InstanceStore(Database database)
     /// <summary>What is needed to rebuild a live instance's state: null where it has ended or does not exist.</summary>
     internal async Task<LiveInstance?> LiveAsync(Guid organisation, Guid id, CancellationToken cancel)
     {
-        await using var command = Command("""
+        await using var command = database.InstanceCommand("""
             SELECT work.snapshot, work.started_at, instance.workflow, instance.label, instance.input, instance.variables,
                    instance.parent_id, instance.group_id, instance.place, instance.entry
             FROM millrace.work AS work
@@ -113,15 +110,6 @@ public sealed class InstanceStore(Database database)
         };
         var membership = reader.IsDBNull(6) ? null : new Membership(reader.GetGuid(6), reader.GetGuid(7), reader.GetInt32(8));
         return new(facts, membership, reader.JsonOrNull(0), reader.TimeOrNull(1));
-    }
-
-    private NpgsqlCommand Command(string sql, Guid organisation, Guid id)
-    {
-        var command = database.Source.CreateCommand(sql);
-        command.Parameters.Add(Columns.Value(InstanceId.BucketOf(id)));
-        command.Parameters.Add(Columns.Value(id));
-        command.Parameters.Add(Columns.Value(organisation));
-        return command;
     }
 
     internal static InstanceView Read(NpgsqlDataReader reader) => new(
