@@ -45,7 +45,7 @@ internal sealed partial class Turn
     {
         foreach (var branch in branches)
             names = names.With(branch.Own);
-        return new(ArrayOf(branches.Select(branch => branch.Result!)));
+        return new(Json.ArrayOf(branches.Select(branch => branch.Result!)));
     }
 
     private Progress<SequenceFrame> Step(ImmutableArray<Node> nodes, PathScope scope, SequenceFrame? body, InstanceEvent? happened) =>
@@ -58,12 +58,4 @@ internal sealed partial class Turn
         Completed<SequenceFrame> completed => new(null, own, completed.Result),
         _ => frame,
     };
-
-    private static Json ArrayOf(IEnumerable<Json> items) => Json.Write(writer =>
-    {
-        writer.WriteStartArray();
-        foreach (var item in items)
-            item.WriteTo(writer);
-        writer.WriteEndArray();
-    });
 }

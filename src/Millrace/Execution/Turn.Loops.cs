@@ -101,7 +101,7 @@ internal sealed partial class Turn
         }
 
         return iterating.Active.IsEmpty
-            ? new Completed<Activity>(ArrayOf(iterating.Results.Values))
+            ? new Completed<Activity>(Json.ArrayOf(iterating.Results.Values))
             : new Active<Activity>(iterating);
     }
 

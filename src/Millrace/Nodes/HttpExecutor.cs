@@ -1,8 +1,6 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Headers;
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Options;
 using Millrace.Configuration;
@@ -148,15 +146,9 @@ internal sealed class HttpExecutor : IDisposable
 
     /// <summary>
     /// The same for every attempt of a node in one turn, whoever sends it: a receiver that has acted on a request whose
-    /// answer was lost can tell the next attempt for what it is. A UUIDv8 (RFC 9562) made of a hash.
+    /// answer was lost can tell the next attempt for what it is.
     /// </summary>
-    internal static string IdempotencyKey(Guid instance, NodeKey key)
-    {
-        var hash = SHA256.HashData(Encoding.UTF8.GetBytes($"{instance:N}{key.Path}#{key.Iteration}"));
-        hash[6] = (byte)(0x80 | hash[6] & 0x0F);
-        hash[8] = (byte)(0x80 | hash[8] & 0x3F);
-        return new Guid(hash.AsSpan(0, 16), bigEndian: true).ToString();
-    }
+    internal static string IdempotencyKey(Guid instance, NodeKey key) => HashedId.Of($"{instance:N}{key.Path}#{key.Iteration}").ToString();
 
     private async Task<byte[]?> ReadAsync(HttpResponseMessage response, CancellationToken cancel)
     {

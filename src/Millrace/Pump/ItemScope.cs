@@ -14,25 +14,18 @@ internal static class ItemScope
         writer.WriteStartObject();
         Write(writer, "input", facts.Input);
         Write(writer, "variables", facts.Variables);
-        writer.WriteStartObject("names");
-        foreach (var (name, value) in names)
-            Write(writer, name, value);
-        writer.WriteEndObject();
+        FrameJson.WriteNames(writer, "names", names);
         writer.WriteEndObject();
     });
 
     /// <summary>The facts of an item whose own input is the item.</summary>
     public static InstanceFacts Apply(Json scope, InstanceFacts facts, ForEachNode node)
     {
-        var names = ImmutableDictionary.CreateBuilder<string, Json>();
-        foreach (var member in scope.Element.GetProperty("names").EnumerateObject())
-            names[member.Name] = Json.From(member.Value);
-        names[node.Item] = facts.Input;
         return facts with
         {
             Input = Json.From(scope.Element.GetProperty("input")),
             Variables = Json.From(scope.Element.GetProperty("variables")),
-            Names = names.ToImmutable(),
+            Names = FrameJson.ReadNames(scope.Element.GetProperty("names")).SetItem(node.Item, facts.Input),
         };
     }
 

@@ -69,7 +69,7 @@ internal sealed class RunChildren(ClaimedInstance claim, RunServices services)
         if (standing.Remaining > 0)
             return null;
         var results = await services.Children.ResultsAsync(claim.Id, group, cancel);
-        return new NodeCompleted(services.Clock.Now, active.Key, active.Node is RunNode ? results[0] : ArrayOf(results));
+        return new NodeCompleted(services.Clock.Now, active.Key, active.Node is RunNode ? results[0] : Json.ArrayOf(results));
     }
 
     private async Task<NodeEnd?> StartOnceAsync(InstanceFacts facts, StartChildren command, CancellationToken cancel)
@@ -126,13 +126,5 @@ internal sealed class RunChildren(ClaimedInstance claim, RunServices services)
         writer.WriteStartObject();
         writer.WriteString("id", id!.Value);
         writer.WriteEndObject();
-    });
-
-    private static Json ArrayOf(IReadOnlyList<Json> items) => Json.Write(writer =>
-    {
-        writer.WriteStartArray();
-        foreach (var item in items)
-            item.WriteTo(writer);
-        writer.WriteEndArray();
     });
 }

@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using Millrace.Execution;
 using Millrace.Values;
 using Npgsql;
@@ -39,14 +37,8 @@ internal sealed record FailedChild(int Place, Guid Id, InstanceStatus Status, No
 /// </summary>
 internal sealed class ChildStore(Database database)
 {
-    /// <summary>The group of the children that an execution starts: a UUIDv8 (RFC 9562) made of a hash.</summary>
-    public static Guid GroupOf(Guid parent, NodeKey key)
-    {
-        var hash = SHA256.HashData(Encoding.UTF8.GetBytes($"{parent:N}{key.Path}#{key.Iteration}#{key.Attempt}"));
-        hash[6] = (byte)(0x80 | hash[6] & 0x0F);
-        hash[8] = (byte)(0x80 | hash[8] & 0x3F);
-        return new(hash.AsSpan(0, 16), bigEndian: true);
-    }
+    /// <summary>The group of the children that an execution starts.</summary>
+    public static Guid GroupOf(Guid parent, NodeKey key) => HashedId.Of($"{parent:N}{key.Path}#{key.Iteration}#{key.Attempt}");
 
     /// <summary>
     /// Starts children, unless they have been started before. Returns the number of children's ends that the parent's row

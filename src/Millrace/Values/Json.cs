@@ -71,6 +71,15 @@ public sealed class Json : IEquatable<Json>
         return new(buffer.WrittenMemory.ToArray());
     }
 
+    /// <summary>An array of values, each as it is.</summary>
+    public static Json ArrayOf(IEnumerable<Json> items) => Write(writer =>
+    {
+        writer.WriteStartArray();
+        foreach (var item in items)
+            item.WriteTo(writer);
+        writer.WriteEndArray();
+    });
+
     /// <summary>Writes this value where the writer stands.</summary>
     public void WriteTo(Utf8JsonWriter writer) => writer.WriteRawValue(Utf8.Span, skipInputValidation: true);
 
