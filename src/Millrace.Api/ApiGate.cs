@@ -1,22 +1,30 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
-using Millrace.Pump;
+using Millrace.Faults;
 using Millrace.Store;
 
 namespace Millrace.Api;
 
 /// <summary>What every call of the API goes through, in whatever host: who is calling, and what becomes of errors.</summary>
-public sealed class ApiGate(KeyStore keys, ILogger<ApiGate> log)
+public sealed class ApiGate(KeyStore keys, StorePatience patience, ILogger<ApiGate> log)
 {
     private const string Scheme = "Bearer ";
 
     /// <summary>Runs a call that needs an API key; the handler gets the organisation it belongs to.</summary>
     public Task<IResult> RunAsync(HttpRequest request, Func<HttpRequest, Guid, CancellationToken, Task<IResult>> handler) =>
-        GuardAsync(request, async cancel => await handler(request, await AuthenticateAsync(request, cancel), cancel));
+        GuardAsync(request, async cancel =>
+        {
+            var organisation = await AuthenticateAsync(request, cancel);
+            return await AskAsync(request, token => handler(request, organisation, token), cancel);
+        });
 
     /// <summary>Runs a call that anybody may make.</summary>
     public Task<IResult> RunOpenAsync(HttpRequest request, Func<HttpRequest, CancellationToken, Task<IResult>> handler) =>
-        GuardAsync(request, cancel => handler(request, cancel));
+        GuardAsync(request, cancel => AskAsync(request, token => handler(request, token), cancel));
+
+    // What only reads may be asked twice, so a store that restarts need not be the caller's concern.
+    private Task<IResult> AskAsync(HttpRequest request, Func<CancellationToken, Task<IResult>> call, CancellationToken cancel) =>
+        HttpMethods.IsGet(request.Method) ? patience.RideOutAsync(call, cancel) : call(cancel);
 
     private async Task<IResult> GuardAsync(HttpRequest request, Func<CancellationToken, Task<IResult>> call)
     {

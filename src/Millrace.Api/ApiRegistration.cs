@@ -13,6 +13,7 @@ public static class ApiRegistration
     {
         services.AddSingleton<ApiGate>();
         services.AddSingleton<DefinitionCache>();
+        services.AddSingleton<BodyBudget>();
         services.AddSingleton<StartHandlers>();
         services.AddSingleton<InstanceHandlers>();
         services.AddSingleton<ControlHandlers>();

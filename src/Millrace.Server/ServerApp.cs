@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Logging.Console;
 using Millrace.Api;
 using Millrace.Configuration;
-using Millrace.Pump;
+using Millrace.Faults;
 using Millrace.Server.LocalPostgres;
 using Millrace.Store;
 

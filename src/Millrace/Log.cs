@@ -41,6 +41,18 @@ internal static partial class Log
     [LoggerMessage(12, LogLevel.Error, "Leases could not be renewed")]
     public static partial void RenewalBroke(this ILogger log, Exception exception);
 
+    [LoggerMessage(14, LogLevel.Warning, "A late checkpoint of instance {Instance} was refused: its lease is somebody else's; nothing was changed")]
+    public static partial void CheckpointRefused(this ILogger log, Guid instance);
+
+    [LoggerMessage(15, LogLevel.Information, "{Count} receipts of connection {Connection} were cleared away")]
+    public static partial void ReceiptsCleared(this ILogger log, long count, string connection);
+
+    [LoggerMessage(16, LogLevel.Warning, "Receipts of connection {Connection} could not be cleared away; it is tried again in {Pause}")]
+    public static partial void ReceiptsNotCleared(this ILogger log, string connection, TimeSpan pause, Exception exception);
+
+    [LoggerMessage(17, LogLevel.Error, "{Count} instances could not be handed back in time; their leases run out")]
+    public static partial void NotHandedBack(this ILogger log, int count);
+
     [LoggerMessage(13, LogLevel.Error, "Handler {Handler} threw at {Path} of instance {Instance}")]
     public static partial void HandlerThrew(this ILogger log, string handler, Guid instance, string path, Exception exception);
 }

@@ -1,8 +1,11 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Millrace.Configuration;
 using Millrace.Explaining;
+using Millrace.Faults;
 using Millrace.Nodes;
 using Millrace.Pump;
 using Millrace.Store;
@@ -23,11 +26,14 @@ public static class ServiceRegistration
             .Bind(configuration.GetSection("Millrace"), binder => binder.ErrorOnUnknownConfiguration = true)
             .ValidateOnStart();
 
-        services.AddSingleton(TimeProvider.System);
+        services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<Database>();
         services.AddSingleton<StoreClock>();
+        services.AddSingleton<StorePatience>();
         services.AddSingleton(WorkerName.ForThisProcess());
-        services.AddSingleton<StorePreparation>();
+        services.AddSingleton(provider => new StorePreparation(
+            provider.GetRequiredService<Database>(), provider.GetRequiredService<KeyStore>(), provider.GetRequiredService<StoreClock>(),
+            provider.GetRequiredService<IOptions<MillraceOptions>>(), provider.GetRequiredService<ILoggerFactory>()));
         services.AddSingleton<StoreHealth>();
         services.AddSingleton<KeyStore>();
         services.AddSingleton<WorkflowStore>();
@@ -46,7 +52,7 @@ public static class ServiceRegistration
         services.AddSingleton<ChildrenLeft>();
         services.AddSingleton(provider => new StartStore(
             provider.GetRequiredService<Database>(), provider.GetRequiredService<PumpSignal>(), provider.GetRequiredService<BucketHistory>(),
-            provider.GetRequiredService<IOptions<MillraceOptions>>()));
+            provider.GetRequiredService<StoreClock>(), provider.GetRequiredService<StorePatience>(), provider.GetRequiredService<IOptions<MillraceOptions>>()));
 
         services.AddSingleton<PumpSignal>();
         services.AddSingleton<RunRelay>();
@@ -61,6 +67,9 @@ public static class ServiceRegistration
         services.AddSingleton<NodeExecutors>();
         services.AddHostedService<InstancePump>();
         services.AddHostedService<Maintenance>();
+        services.AddSingleton<ReceiptStore>();
+        services.AddSingleton<ReceiptCleaner>();
+        services.AddHostedService(provider => provider.GetRequiredService<ReceiptCleaner>());
         return services;
     }
 }

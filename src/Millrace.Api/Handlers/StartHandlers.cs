@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
 using Millrace.Configuration;
 using Millrace.Execution;
+using Millrace.Faults;
 using Millrace.Pump;
 using Millrace.Store;
 using Millrace.Values;
@@ -12,7 +13,7 @@ namespace Millrace.Api.Handlers;
 
 /// <summary>Calls that start instances.</summary>
 public sealed class StartHandlers(
-    StartStore starts, WorkflowStore workflows, InstanceStore instances, OutcomeHub outcomes, DefinitionCache definitions,
+    StartStore starts, WorkflowStore workflows, InstanceStore instances, OutcomeHub outcomes, DefinitionCache definitions, BodyBudget budget,
     IOptions<MillraceOptions> options)
 {
     private readonly LimitOptions limits = options.Value.Limits;
@@ -21,16 +22,7 @@ public sealed class StartHandlers(
     /// <summary>POST /instances</summary>
     public async Task<IResult> StartAsync(HttpRequest request, Guid organisation, CancellationToken cancel)
     {
-        var key = QueryReader.IdempotencyKey(request);
-        var body = await BodyReader.JsonAsync(request, MaxStartBytes, cancel);
-        var faults = new FaultList();
-        if (reader.Read(body, "", organisation, faults) is not { } start)
-            throw new ProblemException(faults.All);
-        if (start.Definition is { } definition)
-            await workflows.EnsureAsync(organisation, definition, cancel);
-
-        var outcome = await starts.StartAsync(start.Request with { IdempotencyKey = key });
-        var id = IdOf(outcome, start.Request, "/workflow");
+        var id = await StoreAsync(request, organisation, cancel);
         if (QueryReader.PreferredWait(request) is { } wait && await EndOfAsync(organisation, id, wait, cancel) is { } ended)
             return new WithHeaders(Answers.Json(Answers.Instance(ended), ApiJson.Relaxed.InstanceResponse), ("Preference-Applied", "wait"));
 
@@ -41,11 +33,27 @@ public sealed class StartHandlers(
             ("Retry-After", "1"));
     }
 
+    private async Task<Guid> StoreAsync(HttpRequest request, Guid organisation, CancellationToken cancel)
+    {
+        var key = QueryReader.IdempotencyKey(request);
+        using var share = budget.Take(request, MaxStartBytes);
+        var body = await BodyReader.JsonAsync(request, MaxStartBytes, cancel);
+        var faults = new FaultList();
+        if (reader.Read(body, "", organisation, faults) is not { } start)
+            throw new ProblemException(faults.All);
+        if (start.Definition is { } definition)
+            await workflows.EnsureAsync(organisation, definition, cancel);
+
+        var outcome = await starts.StartAsync(start.Request with { IdempotencyKey = key });
+        return IdOf(outcome, start.Request, "/workflow");
+    }
+
     /// <summary>POST /instances/batch</summary>
     public async Task<IResult> StartBatchAsync(HttpRequest request, Guid organisation, CancellationToken cancel)
     {
         var key = QueryReader.IdempotencyKey(request);
         var faults = new FaultList();
+        using var share = budget.Take(request, limits.BatchBytes);
         var items = await ItemsAsync(request, cancel);
         if (items.Count > limits.BatchItems)
             faults.Add("", $"The batch has {items.Count:N0} items; at most {limits.BatchItems:N0} are allowed.", tooLarge: true);

@@ -81,6 +81,10 @@ internal sealed class Cluster : ILocalServer
     /// <summary>Stops the server, whoever is connected.</summary>
     public Task StopAsync(CancellationToken cancel) => PgCtlAsync(["-m", "fast", "-w", "stop"], cancel);
 
+    /// <summary>Lets the server die as in a crash, and starts it again on the same port; it recovers from its log.</summary>
+    public Task CrashAsync(CancellationToken cancel) =>
+        PgCtlAsync(["-l", LogFile, "-m", "immediate", "-w", "-t", $"{StartLimit.TotalSeconds}", "restart"], cancel);
+
     private void PrepareFolder()
     {
         try

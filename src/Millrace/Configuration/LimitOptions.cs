@@ -41,6 +41,10 @@ public sealed class LimitOptions
     [Range(1, 1_000_000)]
     public int WaitingSignals { get; set; } = 1_000;
 
+    /// <summary>What the bodies of all starts that are being taken in may hold at once; more are refused with 503.</summary>
+    [Range(1 << 20, 1L << 40)]
+    public long RequestBytes { get; set; } = 256L << 20;
+
     /// <summary>Items in one batch of starts.</summary>
     [Range(1, 100_000)]
     public int BatchItems { get; set; } = 10_000;

@@ -20,6 +20,13 @@ public sealed class PumpOptions
     [Range(1, 100_000)]
     public int MaxInstances { get; set; } = 400;
 
+    /// <summary>
+    /// How much the inputs, variables and results of all instances worked on may take in memory before no more are claimed,
+    /// in bytes. One instance is always worked on, whatever its size.
+    /// </summary>
+    [Range(1 << 20, 1L << 40)]
+    public long MaxStateBytes { get; set; } = 256L << 20;
+
     /// <summary>The longest pause between two looks into the store while there is nothing to do.</summary>
     [Range(typeof(TimeSpan), "00:00:00.010", "00:01:00")]
     public TimeSpan PollInterval { get; set; } = TimeSpan.FromSeconds(1);

@@ -20,6 +20,13 @@ public sealed class StoreOptions
     [Range(typeof(TimeSpan), "00:01:00", "365.00:00:00")]
     public TimeSpan IdempotencyWindow { get; set; } = TimeSpan.FromHours(24);
 
+    /// <summary>
+    /// How long a request of the API rides out a store that restarts or has cut its connections, before the caller is told
+    /// to come back later (503). Requests that could act twice are not tried again.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00", "00:05:00")]
+    public TimeSpan FaultTimeout { get; set; } = TimeSpan.FromSeconds(5);
+
     /// <summary>How many starts one statement may carry.</summary>
     [Range(1, 10_000)]
     public int StartBatch { get; set; } = 500;

@@ -59,7 +59,7 @@ internal sealed class CallExecutor(
     private async Task<NodeEnd> InvokeAsync(CallRegistration handler, Guid instance, ExecuteCall command, CancellationToken cancel)
     {
         await using var scope = scopes.CreateAsyncScope();
-        var context = new CallContext(instance, command.Key, HttpExecutor.IdempotencyKey(instance, command.Key));
+        var context = new CallContext(instance, command.Key, NodeContext.EffectOf(instance, command.Key).ToString());
         var result = await handler.Invoke(scope.ServiceProvider, command.Input, context, cancel);
         if (result.Utf8.Length > maxBytes)
             return new NodeFailure($"the result takes {result.Utf8.Length:N0} bytes; at most {maxBytes:N0} are allowed", "result_too_large", Retryable: false);

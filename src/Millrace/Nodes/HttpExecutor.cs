@@ -124,7 +124,7 @@ internal sealed class HttpExecutor : IDisposable
         foreach (var (name, value) in command.Headers)
             SetHeader(request, name, value);
         if (!request.Headers.Contains("Idempotency-Key"))
-            request.Headers.Add("Idempotency-Key", IdempotencyKey(instance, command.Key));
+            request.Headers.Add("Idempotency-Key", NodeContext.EffectOf(instance, command.Key).ToString());
         return request;
     }
 
@@ -143,12 +143,6 @@ internal sealed class HttpExecutor : IDisposable
             content.Headers.TryAddWithoutValidation(name, clean);
         }
     }
-
-    /// <summary>
-    /// The same for every attempt of a node in one turn, whoever sends it: a receiver that has acted on a request whose
-    /// answer was lost can tell the next attempt for what it is.
-    /// </summary>
-    internal static string IdempotencyKey(Guid instance, NodeKey key) => HashedId.Of($"{instance:N}{key.Path}#{key.Iteration}").ToString();
 
     private async Task<byte[]?> ReadAsync(HttpResponseMessage response, CancellationToken cancel)
     {

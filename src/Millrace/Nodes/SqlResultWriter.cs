@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Text.Json;
 using Millrace.Execution;
 using Millrace.Values;
@@ -6,7 +7,7 @@ using Npgsql;
 
 namespace Millrace.Nodes;
 
-/// <summary>Writes a statement's result as <c>{"rows":[{…}],"row_count":n}</c>, within the caps.</summary>
+/// <summary>Writes the rows of a statement's result as <c>{"rows":[{…}],"row_count":n}</c>, within the caps.</summary>
 internal sealed class SqlResultWriter(int maxRows, int maxBytes)
 {
     private static readonly JsonWriterOptions Options = new()
@@ -27,24 +28,28 @@ internal sealed class SqlResultWriter(int maxRows, int maxBytes)
         {
             if (++rows > maxRows)
                 return TooMuch($"more than {maxRows:N0} rows");
-            Write(writer, reader, columns);
+            if (!Write(writer, reader, columns))
+                return TooMuch($"a value that alone takes more than {maxBytes:N0} bytes");
             if (writer.BytesCommitted + writer.BytesPending > maxBytes)
                 return TooMuch($"more than {maxBytes:N0} bytes (in its first {rows:N0} rows)");
         }
 
-        // The end of the last result is where a statement's late errors come to light.
-        await reader.NextResultAsync(cancel);
         writer.WriteEndArray();
-        writer.WriteNumber("row_count"u8, rows == 0 ? Math.Max(reader.RecordsAffected, 0) : rows);
+        writer.WriteNumber("row_count"u8, rows);
         writer.WriteEndObject();
         writer.Flush();
         return Json.FromUtf8(buffer.WrittenMemory.ToArray());
     }
 
+    /// <summary>The result of a statement that returns nothing.</summary>
+    /// <param name="affected">How many rows it has written.</param>
+    public static Json WithoutRows(long affected) => Json.FromText(string.Create(CultureInfo.InvariantCulture, $$"""{"rows":[],"row_count":{{affected}}}"""));
+
     private static NodeFailure TooMuch(string what) =>
         new($"the result has {what}; select fewer rows or columns, or keep the data in a table and return its key", "result_too_large", Retryable: false);
 
-    private static void Write(Utf8JsonWriter writer, NpgsqlDataReader reader, Column[] columns)
+    // Columns are read one after the other, and one that is too large not at all: nobody need have the memory for it.
+    private bool Write(Utf8JsonWriter writer, NpgsqlDataReader reader, Column[] columns)
     {
         writer.WriteStartObject();
         for (var i = 0; i < columns.Length; i++)
@@ -52,11 +57,14 @@ internal sealed class SqlResultWriter(int maxRows, int maxBytes)
             writer.WritePropertyName(columns[i].Name);
             if (reader.IsDBNull(i))
                 writer.WriteNullValue();
+            else if (reader.GetBytes(i, 0, null, 0, 0) > maxBytes)
+                return false;
             else
                 columns[i].Write(writer, reader.GetString(i));
         }
 
         writer.WriteEndObject();
+        return true;
     }
 
     // A second column of a name gets a number behind it: members of an object have different names.

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Millrace.Configuration;
+using Millrace.Faults;
 using Millrace.Nodes;
 using Millrace.Store;
 
@@ -14,6 +15,9 @@ namespace Millrace.Pump;
 /// </summary>
 internal sealed class InstancePump : BackgroundService
 {
+    // The runs have five seconds for it; this is for what does not even listen.
+    private static readonly TimeSpan HandBackLimit = TimeSpan.FromSeconds(8);
+
     private readonly PumpOptions settings;
     private readonly Database database;
     private readonly ClaimStore claims;
@@ -23,6 +27,7 @@ internal sealed class InstancePump : BackgroundService
     private readonly Pulse room = new();
     private readonly WorkerName worker;
     private readonly ILogger<InstancePump> log;
+    private long averageBytes = 4096;
     private int nextBucket;
 
     public InstancePump(
@@ -34,8 +39,8 @@ internal sealed class InstancePump : BackgroundService
         settings = options.Value.Pump;
         (this.database, this.claims, this.signal, this.worker, this.log) = (database, claims, signal, worker, log);
         services = new(
-            settings, options.Value.Limits, claims, checkpoints, nodes, workflows, instances, signals, children, items, clock, time, relay, outcomes);
-        leases = new(claims, settings, time, log);
+            database, settings, options.Value.Limits, claims, checkpoints, nodes, workflows, instances, signals, children, items, clock, time, relay, outcomes, log);
+        leases = new(database, claims, settings, time, log);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -72,6 +77,7 @@ internal sealed class InstancePump : BackgroundService
             {
                 // Whatever it is, a pump that has given up is worse than one that tries again.
                 pause = TimeSpan.FromMilliseconds(Math.Clamp(pause.TotalMilliseconds * 2, 100, 2000));
+                database.Suspect(e);
                 if (StoreFaults.IsPassing(e))
                     log.StoreDoesNotAnswer(e.Message, pause);
                 else
@@ -99,11 +105,15 @@ internal sealed class InstancePump : BackgroundService
     private async Task<int> ClaimAsync(short bucket, CancellationToken cancel)
     {
         var room = await WaitForRoomAsync(cancel);
-        var limit = Math.Min(room, settings.ClaimBatch);
+        var limit = (int)Math.Min(Math.Min(room, settings.ClaimBatch), Math.Max(1, (settings.MaxStateBytes - leases.Bytes) / averageBytes));
+        var asked = services.Time.GetTimestamp();
         var claimed = await claims.ClaimAsync(bucket, limit, settings.Lease, worker.Value, cancel);
+        if (claimed.Count > 0)
+            averageBytes = Math.Max(1, (averageBytes + (long)claimed.Average(instance => instance.Bytes)) / 2);
+        FaultPoint.Pass(claimed.Count > 0 ? FaultPoint.Claimed : "");
         foreach (var instance in claimed)
         {
-            var run = new InstanceRun(instance, services);
+            var run = new InstanceRun(instance, asked, services);
             leases.Add(run);
             if (instance.Claims > settings.MaxTakeovers)
                 log.Poisoned(instance.Id, instance.Claims - 1);
@@ -129,7 +139,7 @@ internal sealed class InstancePump : BackgroundService
         var enough = Math.Min(settings.ClaimBatch, Math.Max(1, settings.MaxInstances / 4));
         if (settings.MaxInstances - leases.Count < enough)
             await room.WaitAsync(TimeSpan.FromMilliseconds(5), cancel);
-        while (settings.MaxInstances - leases.Count <= 0)
+        while (settings.MaxInstances - leases.Count <= 0 || (leases.Bytes >= settings.MaxStateBytes && leases.Count > 0))
             await room.WaitAsync(TimeSpan.FromMilliseconds(100), cancel);
         return settings.MaxInstances - leases.Count;
     }
@@ -175,10 +185,13 @@ internal sealed class InstancePump : BackgroundService
             await room.WaitAsync(TimeSpan.FromMilliseconds(50), CancellationToken.None);
 
         var rest = leases.All.ToList();
-        foreach (var held in rest)
-            held.Run.Interrupt();
-        while (leases.Count > 0)
+        foreach (var run in rest)
+            run.Interrupt();
+        var interrupted = services.Time.GetTimestamp();
+        while (leases.Count > 0 && services.Time.GetElapsedTime(interrupted) < HandBackLimit)
             await room.WaitAsync(TimeSpan.FromMilliseconds(50), CancellationToken.None);
-        log.PumpStopped(worker.Value, rest.Count);
+        if (leases.Count > 0)
+            log.NotHandedBack(leases.Count);
+        log.PumpStopped(worker.Value, rest.Count - leases.Count);
     }
 }

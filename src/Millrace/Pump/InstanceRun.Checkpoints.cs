@@ -1,4 +1,5 @@
 using Millrace.Execution;
+using Millrace.Faults;
 using Millrace.Store;
 
 namespace Millrace.Pump;
@@ -8,6 +9,12 @@ internal sealed partial class InstanceRun
 {
     // A worker that takes over folds no more than this many executions, and as few are kept for that in memory.
     private const int ExecutionsBetweenSaves = 1000;
+
+    // How much an instance is weighed anew after; many results of long loops are not kept.
+    private const int GrowthBetweenWeighings = 256 << 10;
+
+    // A process that stops does not wait for ever for a store that is away: its leases run out by themselves.
+    private static readonly TimeSpan HandBackLimit = TimeSpan.FromSeconds(5);
 
     private async Task<bool> StoreAsync()
     {
@@ -20,8 +27,10 @@ internal sealed partial class InstanceRun
             var answer = await CheckpointAsync(Complete(checkpoint));
             if (!answer.Held)
                 return false;
+            hasShownLife = true;
             if (isLong)
                 savedExecutions = journal.State.Executions;
+            Weigh();
             journal.Stored();
             Observe(answer.Standing!.Value);
         }
@@ -30,9 +39,20 @@ internal sealed partial class InstanceRun
         return true;
     }
 
+    private void Weigh()
+    {
+        foreach (var execution in journal.Ended)
+            grownBytes += execution.Result?.Utf8.Length ?? 0;
+        if (grownBytes < GrowthBetweenWeighings)
+            return;
+        grownBytes = 0;
+        Interlocked.Exchange(ref bytes, claim.Bytes + StateJson.Write(journal.State).Utf8.Length);
+    }
+
     private Checkpoint Complete(Checkpoint checkpoint) => checkpoint with
     {
         Events = journal.Events(),
+        ShowsLife = !hasShownLife && checkpoint is ProgressCheckpoint or SaveCheckpoint,
         UnwantedGroups = [.. journal.Commands.OfType<CancelChildren>().Select(command => ChildStore.GroupOf(claim.Id, command.Key))],
     };
 
@@ -72,8 +92,11 @@ internal sealed partial class InstanceRun
     private async Task<RunEnd> HandBackAsync(InstanceState state)
     {
         LettingGo = true;
-        var answer = await services.Checkpoints.StoreAsync(new ParkCheckpoint(
-            claim.Lease, [], DateTimeOffset.UnixEpoch, state, WaitingOn.Nothing, children.Seen));
+        var answer = await services.Patience.RideOutAsync(
+            HandBackLimit,
+            (_, _) => services.Checkpoints.StoreAsync(new ParkCheckpoint(
+                claim.Lease, [], DateTimeOffset.UnixEpoch, state, WaitingOn.Nothing, children.Seen)),
+            CancellationToken.None);
         return answer.Held ? RunEnd.HandedBack : RunEnd.Lost;
     }
 
@@ -81,23 +104,36 @@ internal sealed partial class InstanceRun
     // would mean doing again what has been done.
     private async Task<CheckpointAnswer> CheckpointAsync(Checkpoint checkpoint)
     {
-        var pause = TimeSpan.FromMilliseconds(50);
-        while (!lost)
+        try
         {
-            try
-            {
-                return await services.Checkpoints.StoreAsync(checkpoint);
-            }
-            catch (Exception e) when (StoreFaults.IsPassing(e))
-            {
-                // It may have been stored all the same, so only the history knows from here on, not this run.
-                durable = null;
-                interrupt.Token.ThrowIfCancellationRequested();
-                await Task.Delay(pause, services.Time);
-                pause = TimeSpan.FromMilliseconds(Math.Min(pause.TotalMilliseconds * 2, 2000));
-            }
+            // Once in any case: what has been done already should not be done again because the process stops.
+            return await OfferAsync(checkpoint);
+        }
+        catch (Exception e) when (StoreFaults.IsPassing(e))
+        {
+            return await services.Patience.RideOutAsync(Timeout.InfiniteTimeSpan, (_, _) => OfferAsync(checkpoint), interrupt.Token);
+        }
+    }
+
+    private async Task<CheckpointAnswer> OfferAsync(Checkpoint checkpoint)
+    {
+        FaultPoint.Pass(FaultPoint.CheckpointStoring);
+        CheckpointAnswer answer;
+        try
+        {
+            answer = await services.Checkpoints.StoreAsync(checkpoint);
+        }
+        catch (Exception e) when (StoreFaults.IsPassing(e))
+        {
+            // It may have been stored all the same, so only the history knows from here on, not this run.
+            durable = null;
+            services.Database.Suspect(e);
+            throw;
         }
 
-        return new(Held: false);
+        FaultPoint.Pass(FaultPoint.CheckpointStored);
+        if (!answer.Held)
+            services.Log.CheckpointRefused(claim.Id);
+        return answer;
     }
 }

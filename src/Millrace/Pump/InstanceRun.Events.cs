@@ -1,4 +1,5 @@
 using Millrace.Execution;
+using Millrace.Faults;
 
 namespace Millrace.Pump;
 
@@ -40,6 +41,7 @@ internal sealed partial class InstanceRun
         }
         catch (Exception e) when (StoreFaults.IsPassing(e))
         {
+            services.Database.Suspect(e);
             await Task.Delay(BetweenQuestions, services.Time, interrupt.Token);
             pulse.Set();
             return false;

@@ -21,6 +21,7 @@ internal sealed partial class InstanceRun
     private readonly CancellationTokenSource interrupt = new();
     private readonly Pulse pulse = new();
     private readonly Lock gate = new();
+    private readonly NodeContext context;
 
     private Workflow workflow = null!;
     private InstanceFacts facts = null!;
@@ -28,24 +29,44 @@ internal sealed partial class InstanceRun
     private Standing standing;
     private InstanceState? durable;
     private int savedExecutions;
+    private long renewedAt;
+    private bool hasShownLife;
+    private long grownBytes;
+    private long bytes;
     private bool cancelTaken;
     private bool held;
     private volatile bool nudged;
     private volatile bool lost;
 
-    public InstanceRun(ClaimedInstance claim, RunServices services)
+    /// <param name="claim">What was claimed.</param>
+    /// <param name="claimedAt">When the claim was sent: its lease cannot have begun earlier.</param>
+    /// <param name="services">What it works with.</param>
+    public InstanceRun(ClaimedInstance claim, long claimedAt, RunServices services)
     {
         (this.claim, this.services, standing) = (claim, services, claim.Standing);
+        context = new(claim.Id, claim.Organisation, MayRepeat: claim.Claims > 1 || claim.Snapshot is not null);
+        renewedAt = claimedAt;
+        hasShownLife = claim.Claims == 1;
+        bytes = claim.Bytes;
         children = new(claim, services);
         nodes = new(ExecuteAsync, services.Clock, pulse.Set);
     }
 
     public Guid Id => claim.Id;
 
+    /// <summary>About how much memory the instance takes.</summary>
+    public long Bytes => Interlocked.Read(ref bytes);
+
     public long LeaseToken => claim.LeaseToken;
 
     /// <summary>Whether the run has asked the store to let go of its instance, so that a missing lease proves nothing.</summary>
     public bool LettingGo { get; private set; }
+
+    /// <summary>The lease was renewed, by a request that was sent at a time.</summary>
+    public void Renewed(long sentAt) => Interlocked.Exchange(ref renewedAt, sentAt);
+
+    /// <summary>Whether the lease has run out, as far as this process can know.</summary>
+    public bool IsOverdue => services.Time.GetElapsedTime(Interlocked.Read(ref renewedAt)) >= services.Settings.Lease;
 
     /// <summary>The lease is gone: stop without writing anything.</summary>
     public void LoseLease()
@@ -109,8 +130,8 @@ internal sealed partial class InstanceRun
 
     private async Task<RunEnd> GoAsync()
     {
-        workflow = await services.Workflows.LoadAsync(claim.Organisation, claim.DefinitionHash, interrupt.Token);
-        if (await FactsAsync() is not { } found)
+        workflow = await InsistAsync(cancel => services.Workflows.LoadAsync(claim.Organisation, claim.DefinitionHash, cancel));
+        if (await InsistAsync(_ => FactsAsync()) is not { } found)
             return await FinishAsync(new(InstanceStatus.Cancelled, null, new("the instance that had started it has ended", null, null, 0, Turn.CancelledCode)));
         facts = found;
         await BeginAsync();
@@ -126,6 +147,10 @@ internal sealed partial class InstanceRun
             await TakeEventsAsync();
         }
     }
+
+    // What a run needs before it can begin is asked for until it is there; giving up would cost the rest of the lease.
+    private Task<T> InsistAsync<T>(Func<CancellationToken, Task<T>> ask) =>
+        services.Patience.RideOutAsync(Timeout.InfiniteTimeSpan, (_, cancel) => ask(cancel), interrupt.Token);
 
     private async Task<InstanceFacts?> FactsAsync()
     {
@@ -154,7 +179,7 @@ internal sealed partial class InstanceRun
         savedExecutions = state.Executions;
         if (claim.Claims > 1)
         {
-            var history = await services.Instances.HistoryAsync(claim.Organisation, claim.Id, state.Executions, int.MaxValue, interrupt.Token);
+            var history = await InsistAsync(cancel => services.Instances.HistoryAsync(claim.Organisation, claim.Id, state.Executions, int.MaxValue, cancel));
             var signals = await services.Signals.AfterAsync(claim.Id, state.Mailbox.Seen, interrupt.Token);
             state = Replay.Fold(workflow, facts, state, claim.StartedAt, [.. history.Select(view => view.Line)], signals);
         }
@@ -206,7 +231,17 @@ internal sealed partial class InstanceRun
             nodes.Carry(command, interrupt.Token);
     }
 
-    private async Task<NodeEnd?> ExecuteAsync(Execute command, CancellationToken cancel) => command is StartChildren start
-        ? await children.StartAsync(facts, start, cancel)
-        : await services.Nodes.ExecuteAsync(claim.Id, command, cancel);
+    private async Task<NodeEnd?> ExecuteAsync(Execute command, CancellationToken cancel)
+    {
+        // A process that was stopped for a while, and finds out only now, must not do what somebody else has done.
+        if (IsOverdue)
+        {
+            LoseLease();
+            cancel.ThrowIfCancellationRequested();
+        }
+
+        return command is StartChildren start
+            ? await children.StartAsync(facts, start, cancel)
+            : await services.Nodes.ExecuteAsync(command.Key.Attempt > 1 ? context with { MayRepeat = true } : context, command, cancel);
+    }
 }

@@ -32,7 +32,7 @@ internal sealed class Maintenance(Database database, TimeProvider time, ILogger<
         await using (var transaction = await connection.BeginTransactionAsync(cancel))
         {
             await Migrator.ExecuteAsync(connection, "SELECT pg_advisory_xact_lock($1)", cancel, Migrator.LockKey);
-            await Partitions.CreateAsync(connection, time.GetUtcNow(), cancel);
+            await Partitions.CreateAsync(connection, cancel);
             await transaction.CommitAsync(cancel);
         }
 

@@ -19,22 +19,10 @@ internal sealed class RunChildren(ClaimedInstance claim, RunServices services)
     public bool HadAny { get; private set; } = claim.Standing.ChildEnds > 0;
 
     /// <summary>Starts children; null where their end is to be waited for.</summary>
-    public async Task<NodeEnd?> StartAsync(InstanceFacts facts, StartChildren command, CancellationToken cancel)
+    public Task<NodeEnd?> StartAsync(InstanceFacts facts, StartChildren command, CancellationToken cancel)
     {
         HadAny = true;
-        var pause = TimeSpan.FromMilliseconds(100);
-        while (true)
-        {
-            try
-            {
-                return await StartOnceAsync(facts, command, cancel);
-            }
-            catch (Exception e) when (StoreFaults.IsPassing(e))
-            {
-                await Task.Delay(pause, services.Time, cancel);
-                pause = TimeSpan.FromMilliseconds(Math.Min(pause.TotalMilliseconds * 2, 2000));
-            }
-        }
+        return services.Patience.RideOutAsync(Timeout.InfiniteTimeSpan, (_, token) => StartOnceAsync(facts, command, token), cancel);
     }
 
     /// <summary>Whether there may be ends that have not been looked at.</summary>

@@ -1,4 +1,6 @@
+using Microsoft.Extensions.Logging;
 using Millrace.Configuration;
+using Millrace.Faults;
 using Millrace.Nodes;
 using Millrace.Store;
 
@@ -6,8 +8,12 @@ namespace Millrace.Pump;
 
 /// <summary>What every run of a process works with.</summary>
 internal sealed record RunServices(
-    PumpOptions Settings, LimitOptions Limits, ClaimStore Claims, CheckpointStore Checkpoints, NodeExecutors Nodes, WorkflowStore Workflows,
-    InstanceStore Instances, SignalStore Signals, ChildStore Children, ItemScopes Items, StoreClock Clock, TimeProvider Time, RunRelay Relay, OutcomeHub Outcomes);
+    Database Database, PumpOptions Settings, LimitOptions Limits, ClaimStore Claims, CheckpointStore Checkpoints, NodeExecutors Nodes, WorkflowStore Workflows,
+    InstanceStore Instances, SignalStore Signals, ChildStore Children, ItemScopes Items, StoreClock Clock, TimeProvider Time, RunRelay Relay, OutcomeHub Outcomes, ILogger Log)
+{
+    /// <summary>Rides out what passes by itself.</summary>
+    public Patience Patience { get; } = new(Time, StoreFaults.IsPassing, Database.Suspect);
+}
 
 /// <summary>How a run let go of its instance.</summary>
 internal enum RunEnd

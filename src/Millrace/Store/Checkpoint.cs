@@ -14,6 +14,9 @@ internal abstract record Checkpoint(Lease Lease, IReadOnlyList<NodeExecution> En
     /// <summary>The groups of children that nobody waits for any more.</summary>
     public IReadOnlyList<Guid> UnwantedGroups { get; init; } = [];
 
+    /// <summary>Whether workers that were lost with the instance count against it no more: this one has done something.</summary>
+    public bool ShowsLife { get; init; }
+
     /// <summary>Its approximate size in bytes.</summary>
     public virtual int Bytes => 200 + (Events?.Utf8.Length ?? 0) + Ended.Sum(execution => 200 + (execution.Result?.Utf8.Length ?? 0));
 }

@@ -47,6 +47,8 @@ internal sealed class CheckpointStore : IAsyncDisposable
         await using var batch = database.Batches.CreateBatch();
         foreach (var command in ChildStore.Commands(bucket, checkpoints).Concat(SignalCommands(bucket, checkpoints)))
             batch.BatchCommands.Add(command);
+        if (checkpoints.Where(checkpoint => checkpoint.ShowsLife).ToList() is { Count: > 0 } alive)
+            batch.BatchCommands.Add(AliveCommand(bucket, alive));
         if (progress.Count > 0)
             batch.BatchCommands.Add(Command(SqlText.Progress, bucket, progress));
         if (saves.Count > 0)
@@ -130,6 +132,16 @@ internal sealed class CheckpointStore : IAsyncDisposable
     };
 
     private static long TakenBy(InstanceState state) => state.Mailbox.Seen - state.Mailbox.Waiting.Count;
+
+    private static NpgsqlBatchCommand AliveCommand(short bucket, List<Checkpoint> alive) => new(SqlText.Alive)
+    {
+        Parameters =
+        {
+            Columns.Value(bucket),
+            Columns.Array(alive, NpgsqlDbType.Uuid, checkpoint => checkpoint.Lease.Instance),
+            Columns.Array(alive, NpgsqlDbType.Bigint, checkpoint => checkpoint.Lease.Token),
+        },
+    };
 
     private NpgsqlBatchCommand SaveCommand(short bucket, List<SaveCheckpoint> saves)
     {

@@ -35,7 +35,7 @@ internal sealed record FailedChild(int Place, Guid Id, InstanceStatus Status, No
 /// <summary>
 /// Child instances. They live in the bucket of their parent, so that their end and the news of it are one transaction.
 /// </summary>
-internal sealed class ChildStore(Database database)
+internal sealed class ChildStore(Database database, StoreClock clock)
 {
     /// <summary>The group of the children that an execution starts.</summary>
     public static Guid GroupOf(Guid parent, NodeKey key) => HashedId.Of($"{parent:N}{key.Path}#{key.Iteration}#{key.Attempt}");
@@ -48,6 +48,8 @@ internal sealed class ChildStore(Database database)
     {
         var bucket = InstanceId.BucketOf(start.Parent.Instance);
         await using var command = database.Batches.CreateCommand(SqlText.StartChildren);
+        // Ten thousand at once take longer than a checkpoint ever may.
+        command.CommandTimeout = 60;
         var parameters = command.Parameters;
         parameters.Add(Columns.Value(bucket));
         parameters.Add(Columns.Value(start.Parent.Instance));
@@ -65,7 +67,7 @@ internal sealed class ChildStore(Database database)
         parameters.Add(Columns.Nullable(start.Entry));
         parameters.Add(Columns.Value(start.Depth));
         parameters.Add(Columns.Value(start.Wait));
-        parameters.Add(Columns.Value(start.Inputs.Select(_ => InstanceId.New(bucket)).ToArray()));
+        parameters.Add(Columns.Value(start.Inputs.Select(_ => InstanceId.New(bucket, clock.Now)).ToArray()));
         parameters.Add(Columns.JsonArray(start.Inputs, input => input));
         return await command.ExecuteScalarAsync(cancel) as long?;
     }

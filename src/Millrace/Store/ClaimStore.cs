@@ -26,17 +26,21 @@ internal sealed record ClaimedInstance(
     Guid Organisation, byte[] DefinitionHash, string? Workflow, int? Version, string? Label, short Priority, Json? Input, Json Variables,
     Membership? Membership, string? Entry, short Depth)
 {
+    /// <summary>About how much memory it takes as it was claimed.</summary>
+    public long Bytes => 1024 + (Input?.Utf8.Length ?? 0) + Variables.Utf8.Length + (2L * (Snapshot?.Utf8.Length ?? 0));
+
     /// <summary>The lease.</summary>
     public Lease Lease => new(Id, Organisation, LeaseToken, StartedAt, Membership);
 }
 
 /// <summary>Claims ready instances and keeps their leases.</summary>
-internal sealed class ClaimStore(Database database, StoreClock clock)
+internal sealed class ClaimStore(Database database, StoreClock clock, TimeProvider time)
 {
     /// <summary>Claims up to a number of ready instances of one bucket under one lease token.</summary>
     public async Task<IReadOnlyList<ClaimedInstance>> ClaimAsync(short bucket, int limit, TimeSpan lease, string worker, CancellationToken cancel)
     {
         var token = Random.Shared.NextInt64(1, long.MaxValue);
+        var asked = time.GetTimestamp();
         await using var command = database.Batches.CreateCommand(SqlText.Claim);
         command.Parameters.Add(Columns.Value(bucket));
         command.Parameters.Add(Columns.Value(limit));
@@ -48,7 +52,7 @@ internal sealed class ClaimStore(Database database, StoreClock clock)
         while (await reader.ReadAsync(cancel))
         {
             if (claimed.Count == 0)
-                clock.Observe(reader.Time(12));
+                clock.Observe(reader.Time(12), asked);
             claimed.Add(Read(reader, token));
         }
 
@@ -60,9 +64,11 @@ internal sealed class ClaimStore(Database database, StoreClock clock)
     {
         await using var command = database.Source.CreateCommand(SqlText.NextDue);
         command.Parameters.Add(Columns.Value(bucket));
-        return await command.ExecuteScalarAsync(cancel) is double seconds
-            ? TimeSpan.FromSeconds(Math.Clamp(seconds, 0, 86_400))
-            : null;
+        var asked = time.GetTimestamp();
+        await using var reader = await command.ExecuteReaderAsync(cancel);
+        await reader.ReadAsync(cancel);
+        clock.Observe(reader.Time(1), asked);
+        return reader.IsDBNull(0) ? null : TimeSpan.FromSeconds(Math.Clamp(reader.GetDouble(0), 0, 86_400));
     }
 
     /// <summary>Renews leases of one bucket; returns those that still hold, with what has been asked of their instances.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Millrace.Configuration;
 using Npgsql;
 
@@ -15,6 +16,14 @@ public static class ConnectionStrings
         foreach (var (name, text) in settings.Connections)
             Parse($"Millrace:Connections:{name}", text);
     }
+
+    /// <summary>
+    /// The start-up options by which a server finds out that a client is gone: while it runs a statement, and while it
+    /// waits for the next one.
+    /// </summary>
+    internal static string SessionChecks(TimeSpan clientCheck) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"-c client_connection_check_interval={clientCheck.TotalMilliseconds:0} -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=5");
 
     internal static NpgsqlConnectionStringBuilder Parse(string setting, string text)
     {

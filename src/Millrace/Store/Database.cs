@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using Millrace.Configuration;
+using Millrace.Faults;
 using Npgsql;
 
 namespace Millrace.Store;
@@ -34,8 +35,8 @@ public sealed class Database : IAsyncDisposable, IDisposable
 
         // Claims, renewals and two flushers of checkpoints, and room for one more of each.
         const int batchPool = 6;
-        Source = NpgsqlDataSource.Create(Complete(settings.ConnectionString, settings.Store.PoolSize, KeepPlans));
-        Batches = NpgsqlDataSource.Create(Complete(settings.ConnectionString, batchPool, PlanAnew));
+        Source = NpgsqlDataSource.Create(Complete(settings, settings.Store.PoolSize, KeepPlans, silence: 15));
+        Batches = NpgsqlDataSource.Create(Complete(settings, batchPool, PlanAnew, SilenceOfBatches(settings.Pump.Lease)));
         Buckets = settings.Store.Buckets;
     }
 
@@ -47,6 +48,15 @@ public sealed class Database : IAsyncDisposable, IDisposable
 
     /// <summary>How many buckets new instances are spread over.</summary>
     public int Buckets { get; }
+
+    /// <summary>Takes note of a fault: where a connection is gone, those that were made before it are not used again.</summary>
+    public void Suspect(Exception fault)
+    {
+        if (!StoreFaults.IsLostConnection(fault))
+            return;
+        Source.Clear();
+        Batches.Clear();
+    }
 
     /// <summary>A statement about one instance: its bucket, its id and its organisation are the first three parameters.</summary>
     internal NpgsqlCommand InstanceCommand(string sql, Guid organisation, Guid id)
@@ -72,25 +82,40 @@ public sealed class Database : IAsyncDisposable, IDisposable
         Source.Dispose();
     }
 
+    // A checkpoint or a renewal that gets no answer must be sent again while the lease may still hold.
+    private static int SilenceOfBatches(TimeSpan lease) => (int)Math.Clamp(lease.TotalSeconds / 3, 2, 10);
+
     // What the operator has written into the connection string wins.
-    private static string Complete(string text, int poolSize, string planning)
+    private static string Complete(MillraceOptions settings, int poolSize, string planning, int silence)
     {
-        var builder = ConnectionStrings.Parse("Millrace:ConnectionString", text);
+        var builder = ConnectionStrings.Parse("Millrace:ConnectionString", settings.ConnectionString!);
         var given = new HashSet<string>(builder.Keys.Cast<string>(), StringComparer.OrdinalIgnoreCase);
         if (!given.Contains("Application Name"))
             builder.ApplicationName = "millrace";
         if (!given.Contains("Maximum Pool Size"))
             builder.MaxPoolSize = poolSize;
+        // One write for a batch, so that a process which is stopped in the middle has sent all of it or nothing: the server
+        // would wait for the rest with rows locked.
+        if (!given.Contains("Write Buffer Size"))
+            builder.WriteBufferSize = 128 << 10;
         if (!given.Contains("Timeout"))
             builder.Timeout = 5;
+        // No answer for this long is none: a connection that is dead and does not know it must not outlast a lease.
+        if (!given.Contains("Command Timeout"))
+            (builder.CommandTimeout, builder.CancellationTimeout) = (silence, 500);
+        if (!given.Contains("Tcp Keepalive"))
+            (builder.TcpKeepAlive, builder.TcpKeepAliveTime, builder.TcpKeepAliveInterval) = (true, 10, 1);
+        // A transaction pooler, which "No Reset On Close" announces, takes no start-up options and keeps no prepared
+        // statements. Without one the session is not reset either: nothing of ours changes it, and a reset would cost
+        // more than most of our statements.
+        if (builder.NoResetOnClose)
+            return builder.ConnectionString;
         if (!given.Contains("Max Auto Prepare"))
             builder.MaxAutoPrepare = 40;
         if (!given.Contains("Auto Prepare Min Usages"))
             builder.AutoPrepareMinUsages = 2;
-        // A transaction pooler, which "No Reset On Close" announces, takes no start-up options. Without one the session is
-        // not reset either: nothing of ours changes it, and a reset would cost more than most of our statements.
-        if (!builder.NoResetOnClose)
-            (builder.NoResetOnClose, builder.Options) = (true, $"{builder.Options} {IndexesOnly} {planning}".TrimStart());
+        (builder.NoResetOnClose, builder.Options) =
+            (true, $"{IndexesOnly} {planning} {ConnectionStrings.SessionChecks(settings.Sql.ClientCheckInterval)} {builder.Options}".TrimEnd());
         return builder.ConnectionString;
     }
 }

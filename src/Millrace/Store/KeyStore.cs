@@ -2,11 +2,12 @@ using System.Buffers.Text;
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
+using Millrace.Faults;
 
 namespace Millrace.Store;
 
 /// <summary>API keys: <c>mr_…</c>, of which only the SHA-256 is stored.</summary>
-public sealed class KeyStore(Database database, TimeProvider time)
+public sealed class KeyStore(Database database, TimeProvider time, StorePatience patience)
 {
     private const string Prefix = "mr_";
     private const int LongestKey = 200;
@@ -24,7 +25,7 @@ public sealed class KeyStore(Database database, TimeProvider time)
         if (cache.TryGetValue(key, out var known) && time.GetTimestamp() < known.Until)
             return known.Organisation;
 
-        var organisation = await LookUpAsync(key, cancel);
+        var organisation = await patience.RideOutAsync(token => LookUpAsync(key, token), cancel);
         if (cache.Count >= CacheSize)
             cache.Clear();
         cache[key] = (organisation, time.GetTimestamp() + (long)(Remembered.TotalSeconds * time.TimestampFrequency));

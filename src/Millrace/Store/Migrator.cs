@@ -58,7 +58,7 @@ internal sealed class Migrator(NpgsqlDataSource source, IReadOnlyList<Migration>
         }
 
         await NoteBucketsAsync(connection, buckets, cancel);
-        await Partitions.CreateAsync(connection, DateTimeOffset.UtcNow, cancel);
+        await Partitions.CreateAsync(connection, cancel);
         await transaction.CommitAsync(cancel);
     }
 
@@ -140,7 +140,7 @@ internal sealed class Migrator(NpgsqlDataSource source, IReadOnlyList<Migration>
 
     internal static async Task ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancel, params object[] values)
     {
-        await using var command = new NpgsqlCommand(sql, connection);
+        await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };
         foreach (var value in values)
             command.Parameters.Add(new() { Value = value });
         await command.ExecuteNonQueryAsync(cancel);
@@ -148,7 +148,7 @@ internal sealed class Migrator(NpgsqlDataSource source, IReadOnlyList<Migration>
 
     private static async Task<object?> ScalarAsync(NpgsqlConnection connection, string sql, CancellationToken cancel)
     {
-        await using var command = new NpgsqlCommand(sql, connection);
+        await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };
         return await command.ExecuteScalarAsync(cancel);
     }
 }

@@ -12,8 +12,9 @@ internal static class Partitions
 
     private static readonly string[] Tables = ["instance", "node_execution", "outcome"];
 
-    public static async Task CreateAsync(NpgsqlConnection connection, DateTimeOffset now, CancellationToken cancel)
+    public static async Task CreateAsync(NpgsqlConnection connection, CancellationToken cancel)
     {
+        var now = await NowAsync(connection, cancel);
         var present = await PresentAsync(connection, cancel);
         foreach (var table in Tables)
         {
@@ -30,6 +31,12 @@ internal static class Partitions
                 }
             }
         }
+    }
+
+    private static async Task<DateTimeOffset> NowAsync(NpgsqlConnection connection, CancellationToken cancel)
+    {
+        await using var command = new NpgsqlCommand("SELECT now()", connection);
+        return new((DateTime)(await command.ExecuteScalarAsync(cancel))!, TimeSpan.Zero);
     }
 
     private static async Task<HashSet<string>> PresentAsync(NpgsqlConnection connection, CancellationToken cancel)

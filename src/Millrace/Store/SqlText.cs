@@ -17,11 +17,13 @@ internal static class SqlText
     public static readonly string Cancel = Load("cancel.sql");
     public static readonly string Instance = Load("instance.sql");
     public static readonly string History = Load("history.sql");
+    public static readonly string Alive = Load("alive.sql");
     public static readonly string EndedAmong = Load("ended_among.sql");
     public static readonly string Save = Load("save.sql");
     public static readonly string Signal = Load("signal.sql");
     public static readonly string Signals = Load("signals.sql");
     public static readonly string ForgetSignals = Load("forget_signals.sql");
+    public static readonly string Unsettled = Load("unsettled.sql");
     public static readonly string Suspend = Load("suspend.sql");
     public static readonly string Resume = Load("resume.sql");
     public static readonly string Retry = Load("retry.sql");

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Options;
 using Millrace.Configuration;
+using Millrace.Faults;
 using Millrace.Pump;
 using Npgsql;
 using NpgsqlTypes;
@@ -12,17 +13,25 @@ namespace Millrace.Store;
 /// <summary>Stores starts, many at a time.</summary>
 public sealed class StartStore : IAsyncDisposable
 {
+    // A batch is one long statement: more of them at once would take the pool from everybody else.
+    private const int BatchesAtOnce = 2;
+    private static readonly TimeSpan BatchPatience = TimeSpan.FromSeconds(10);
+
     private readonly Database database;
     private readonly PumpSignal signal;
     private readonly StartResolver resolver;
     private readonly BucketHistory buckets;
     private readonly TimeSpan idempotencyWindow;
     private readonly Batcher<StartRequest, StartOutcome> batcher;
+    private readonly StoreClock clock;
+    private readonly StorePatience patience;
+    private readonly SemaphoreSlim batches = new(BatchesAtOnce);
     private int rotation;
 
-    internal StartStore(Database database, PumpSignal signal, BucketHistory buckets, IOptions<MillraceOptions> options)
+    internal StartStore(
+        Database database, PumpSignal signal, BucketHistory buckets, StoreClock clock, StorePatience patience, IOptions<MillraceOptions> options)
     {
-        (this.database, this.signal, this.buckets) = (database, signal, buckets);
+        (this.database, this.signal, this.buckets, this.clock, this.patience) = (database, signal, buckets, clock, patience);
         resolver = new(database);
         var store = options.Value.Store;
         idempotencyWindow = store.IdempotencyWindow;
@@ -34,9 +43,24 @@ public sealed class StartStore : IAsyncDisposable
     public Task<StartOutcome> StartAsync(StartRequest request) => batcher.AddAsync(request);
 
     /// <summary>Stores starts, all or none of them: the first outcome that is no acceptance means that none is stored.</summary>
+    /// <exception cref="StoreBusyException">Too many batches are waiting already.</exception>
     public async Task<IReadOnlyList<StartOutcome>> StartAllAsync(IReadOnlyList<StartRequest> requests, CancellationToken cancel)
     {
-        var resolved = await resolver.ResolveAsync(requests, cancel);
+        if (!await batches.WaitAsync(BatchPatience, cancel))
+            throw new StoreBusyException();
+        try
+        {
+            return await StoreAllAsync(requests, cancel);
+        }
+        finally
+        {
+            batches.Release();
+        }
+    }
+
+    private async Task<IReadOnlyList<StartOutcome>> StoreAllAsync(IReadOnlyList<StartRequest> requests, CancellationToken cancel)
+    {
+        var resolved = await patience.RideOutAsync(token => resolver.ResolveAsync(requests, token), cancel);
         if (resolved.Any(start => start is null))
             return [.. resolved.Select(start => start is null ? (StartOutcome)new StartUnknownWorkflow() : new StartAccepted(default, false))];
 
@@ -49,11 +73,15 @@ public sealed class StartStore : IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => batcher.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await batcher.DisposeAsync();
+        batches.Dispose();
+    }
 
     private async Task<IReadOnlyList<StartOutcome>> FlushAsync(IReadOnlyList<StartRequest> requests)
     {
-        var resolved = await resolver.ResolveAsync(requests, CancellationToken.None);
+        var resolved = await patience.RideOutAsync(token => resolver.ResolveAsync(requests, token), CancellationToken.None);
         var outcomes = new StartOutcome[requests.Count];
         var unkeyed = new List<int>();
         var keyed = new Dictionary<short, List<int>>();
@@ -87,11 +115,25 @@ public sealed class StartStore : IAsyncDisposable
     private async Task<IReadOnlyList<StartOutcome>> StoreAsync(short bucket, IReadOnlyList<ResolvedStart> starts, CancellationToken cancel)
     {
         var ids = Ids(bucket, starts.Count);
-        await using var command = database.Source.CreateCommand(SqlText.Start);
-        AddColumns(command.Parameters, bucket, ids, starts);
-        await command.ExecuteNonQueryAsync(cancel);
+        await patience.RideOutAsync((before, token) => InsertAsync(bucket, ids, starts, isRepeated: before > 0, token), cancel);
+        FaultPoint.Pass(FaultPoint.StartStored);
         signal.Wake(bucket);
         return [.. ids.Select(id => new StartAccepted(id, Repeated: false))];
+    }
+
+    // Whether a statement whose answer was lost has been committed shows when it is sent again: then its ids are taken.
+    private async Task<int> InsertAsync(short bucket, Guid[] ids, IReadOnlyList<ResolvedStart> starts, bool isRepeated, CancellationToken cancel)
+    {
+        await using var command = database.Source.CreateCommand(SqlText.Start);
+        AddColumns(command.Parameters, bucket, ids, starts);
+        try
+        {
+            return await command.ExecuteNonQueryAsync(cancel);
+        }
+        catch (PostgresException e) when (isRepeated && e.SqlState == PostgresErrorCodes.UniqueViolation)
+        {
+            return starts.Count;
+        }
     }
 
     private async Task<IReadOnlyList<StartOutcome>> StoreKeyedAsync(
@@ -101,7 +143,10 @@ public sealed class StartStore : IAsyncDisposable
         var holders = await buckets.EarlierHoldersAsync(requests, cancel);
         var asked = Distinct(requests).Where(i => !holders.ContainsKey(KeyOf(requests[i]))).ToList();
         var ids = Ids(bucket, asked.Count);
-        var accepted = asked.Count == 0 ? [] : await InsertKeyedAsync(bucket, ids, asked, requests, starts, cancel);
+        // Sent again after a lost answer, it finds its keys held by its own ids, which is as good as letting them in.
+        var accepted = asked.Count == 0 ? [] : await patience.RideOutAsync(
+            token => InsertKeyedAsync(bucket, ids, asked, requests, starts, token), cancel);
+        FaultPoint.Pass(FaultPoint.StartStored);
         if (accepted.Count > 0)
             signal.Wake(bucket);
 
@@ -166,11 +211,11 @@ public sealed class StartStore : IAsyncDisposable
 
     private short NextBucket() => (short)((uint)Interlocked.Increment(ref rotation) % (uint)database.Buckets);
 
-    private static Guid[] Ids(short bucket, int count)
+    private Guid[] Ids(short bucket, int count)
     {
         var ids = new Guid[count];
         for (var i = 0; i < count; i++)
-            ids[i] = InstanceId.New(bucket);
+            ids[i] = InstanceId.New(bucket, clock.Now);
         return ids;
     }
 

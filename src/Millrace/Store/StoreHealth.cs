@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Options;
 using Millrace.Configuration;
-using Millrace.Pump;
+using Millrace.Faults;
 using Npgsql;
 
 namespace Millrace.Store;

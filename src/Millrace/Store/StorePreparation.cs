@@ -9,13 +9,13 @@ public sealed class StorePreparation
 {
     private readonly Database database;
     private readonly KeyStore keys;
+    private readonly StoreClock clock;
     private readonly MillraceOptions settings;
     private readonly Migrator migrator;
 
-    /// <summary>Made by the host.</summary>
-    public StorePreparation(Database database, KeyStore keys, IOptions<MillraceOptions> options, ILoggerFactory logs)
+    internal StorePreparation(Database database, KeyStore keys, StoreClock clock, IOptions<MillraceOptions> options, ILoggerFactory logs)
     {
-        (this.database, this.keys, settings) = (database, keys, options.Value);
+        (this.database, this.keys, this.clock, settings) = (database, keys, clock, options.Value);
         migrator = new(database.Source, Migration.Embedded, logs.CreateLogger<Migrator>());
     }
 
@@ -24,6 +24,7 @@ public sealed class StorePreparation
     /// <exception cref="SchemaException">The schema is not one that this program can work with.</exception>
     public async Task<string?> PrepareAsync(CancellationToken cancel)
     {
+        await clock.AskAsync(database, cancel);
         await migrator.ApplyAsync(database.Buckets, cancel);
         return await keys.EnsureAsync(settings.ApiKey, cancel);
     }

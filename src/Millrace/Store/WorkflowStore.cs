@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Millrace.Configuration;
+using Millrace.Faults;
 using Millrace.Values;
 using Millrace.Workflows;
 using Npgsql;
@@ -16,7 +17,7 @@ namespace Millrace.Store;
 public sealed record WorkflowVersion(string Name, int Version, byte[] Hash, DateTimeOffset CreatedAt, Json? Definition = null);
 
 /// <summary>Stores definitions by content and workflows by name. Nothing stored is ever changed.</summary>
-public sealed class WorkflowStore(Database database)
+public sealed class WorkflowStore(Database database, StorePatience patience)
 {
     // What is known to be stored, and what was read before; emptied when it has grown large, which costs a little work.
     private const int CacheSize = 10_000;
@@ -30,6 +31,12 @@ public sealed class WorkflowStore(Database database)
     {
         if (cache.ContainsKey(KeyOf(organisation, workflow.Hash)))
             return;
+        await patience.RideOutAsync(token => StoreAsync(organisation, workflow, token), cancel);
+        Remember(organisation, workflow);
+    }
+
+    private async Task<int> StoreAsync(Guid organisation, Workflow workflow, CancellationToken cancel)
+    {
         await using var command = database.Source.CreateCommand("""
             INSERT INTO millrace.definition (bucket, organisation_id, hash, document)
             VALUES ($1, $2, $3, $4)
@@ -38,8 +45,7 @@ public sealed class WorkflowStore(Database database)
         AddOrganisation(command, organisation);
         command.Parameters.Add(Columns.Value(workflow.Hash));
         command.Parameters.Add(Columns.Json(workflow.Document));
-        await command.ExecuteNonQueryAsync(cancel);
-        Remember(organisation, workflow);
+        return await command.ExecuteNonQueryAsync(cancel);
     }
 
     /// <summary>A definition by its content hash.</summary>

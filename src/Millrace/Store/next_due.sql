@@ -1,6 +1,6 @@
--- When the next instance of a bucket can be claimed, in seconds from now; null where there is none.
+-- When the next instance of a bucket can be claimed, in seconds from now; null where there is none. And the time.
 -- Plan: the first entry of work_ready for each priority.
-SELECT extract(epoch FROM min(first.ready_at) - clock_timestamp())::double precision
+SELECT extract(epoch FROM min(first.ready_at) - clock_timestamp())::double precision, clock_timestamp() AS now
 FROM generate_series(0, 9) AS level (priority)
 CROSS JOIN LATERAL (
     SELECT ready_at

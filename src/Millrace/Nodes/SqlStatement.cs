@@ -1,0 +1,228 @@
+using System.Data;
+using Millrace.Configuration;
+using Millrace.Execution;
+using Millrace.Faults;
+using Npgsql;
+
+namespace Millrace.Nodes;
+
+/// <summary>
+/// Executes one statement once, in one of four ways. Each leaves either all of its effects, with a receipt, or none.
+/// <list type="bullet">
+/// <item>A <c>readOnly</c> one, in a read-only transaction: one round trip.</item>
+/// <item>One that wrote nothing so far, in one round trip too: behind it stands a guard that rolls everything back should
+/// it have written this time, and then it is executed the third way.</item>
+/// <item>Any other one, in two: the statement; then, if it wrote, its receipt and the commit.</item>
+/// <item>One that cannot run inside a transaction, alone. It may happen twice if its worker dies.</item>
+/// </list>
+/// </summary>
+internal sealed class SqlStatement(MillraceOptions options)
+{
+    // No column of a user has this name by accident: it tells our result from the statement's, which may have none.
+    private static readonly string Marker = $"millrace_{Guid.NewGuid():N}";
+    private readonly SqlResultWriter results = new(options.Sql.MaxRows, options.Limits.ResultBytes);
+
+    /// <summary>Executes it, until the limit is cancelled.</summary>
+    public async Task<NodeEnd> RunAsync(SqlConnection connection, NodeContext context, ExecuteSql command, TimeSpan timeout, StatementLimit limit)
+    {
+        await using var session = await connection.Source.OpenConnectionAsync(limit.Stop);
+        using var watched = connection.Watch?.Watch(session, limit);
+        return await RunAsync(new SqlRun(connection, session, context, command, timeout, limit.Stop));
+    }
+
+    private async Task<NodeEnd> RunAsync(SqlRun run)
+    {
+        if (run.Command.Sql.ReadOnly)
+            return await ReadAsync(run, guarded: false);
+        var habits = run.Connection.Habits;
+        if (habits.Of(run.Text) is Habit.Alone)
+            return await AloneAsync(run);
+        if (habits.Of(run.Text) is Habit.Reads && !run.Context.MayRepeat)
+        {
+            try
+            {
+                return await ReadAsync(run, guarded: true);
+            }
+            catch (PostgresException e) when (e.BatchCommand?.CommandText == WroteGuard)
+            {
+                habits.Learn(run.Text, Habit.Writes);
+            }
+        }
+
+        try
+        {
+            return await WriteAsync(run);
+        }
+        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.ActiveSqlTransaction or PostgresErrorCodes.InvalidTransactionTermination)
+        {
+            habits.Learn(run.Text, Habit.Alone);
+            return await AloneAsync(run);
+        }
+    }
+
+    // Statements of one batch share a transaction, which ends with it.
+    private async Task<NodeEnd> ReadAsync(SqlRun run, bool guarded)
+    {
+        await using var batch = run.Batch();
+        Add(batch, run.Settings(readOnly: !guarded));
+        var place = batch.BatchCommands.Count;
+        batch.BatchCommands.Add(run.Statement());
+        if (guarded)
+            batch.BatchCommands.Add(new(WroteGuard));
+        await using var reader = await batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, run.Cancel);
+        if (place > 0)
+            await reader.NextResultAsync(run.Cancel);
+        var end = await ResultAsync(batch, reader, place, run.Cancel);
+        await ToEndAsync(reader, end, run.Cancel);
+        return end;
+    }
+
+    private async Task<NodeEnd> WriteAsync(SqlRun run)
+    {
+        var receipts = run.Connection.Receipts;
+        var receipt = Receipt.Of(run.Context, run.Command.Key);
+        for (var isSecond = false; ; isSecond = true)
+        {
+            var table = await receipts.FindAsync(run.Session, afresh: run.Context.MayRepeat, run.Cancel);
+            try
+            {
+                var (end, wrote) = await ExecuteInTransactionAsync(run, run.Context.MayRepeat ? table : null, receipt);
+                if (end.Failure is not null)
+                {
+                    await run.RollBackAsync();
+                    return end;
+                }
+
+                FaultPoint.Pass(FaultPoint.SqlExecuted);
+                if (!wrote || table is not null)
+                {
+                    await CommitAsync(run, wrote ? ReceiptTable.Insert(table!, receipt, end.Result!) : null);
+                    run.Connection.Habits.Learn(run.Text, wrote ? Habit.Writes : Habit.Reads);
+                    return end;
+                }
+            }
+            catch (PostgresException e) when (!isSecond && table is not null && IsUnusable(e, table))
+            {
+                // Somebody has dropped it, or taken it away from the login.
+                receipts.Forget();
+            }
+            catch (PostgresException e) when (table is not null && (run.Context.MayRepeat || IsDouble(e, table)))
+            {
+                // It has been done before; or it fails because of just that, by an execution that committed in this moment.
+                await run.RollBackAsync();
+                if (await ReceiptTable.ResultAsync(run.Session, table, receipt, run.Cancel) is { } first)
+                    return first;
+                throw;
+            }
+            catch
+            {
+                await run.RollBackAsync();
+                throw;
+            }
+
+            await run.RollBackAsync();
+            if (await receipts.FindAsync(run.Session, afresh: true, run.Cancel) is null)
+                await receipts.CreateAsync(run.Session, run.Cancel);
+        }
+    }
+
+    // Executes the statement and leaves the transaction open; tells whether it has written anything.
+    private async Task<(NodeEnd End, bool Wrote)> ExecuteInTransactionAsync(SqlRun run, string? guardedBy, Receipt receipt)
+    {
+        await using var batch = run.Batch();
+        batch.BatchCommands.Add(new("BEGIN"));
+        var results = Add(batch, run.Settings(readOnly: false));
+        if (guardedBy is not null)
+            results += Add(batch, ReceiptTable.Guard(guardedBy, receipt));
+        var place = batch.BatchCommands.Count;
+        batch.BatchCommands.Add(run.Statement());
+        batch.BatchCommands.Add(new(WroteQuestion));
+
+        await using var reader = await batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, run.Cancel);
+        for (; results > 0; results--)
+            await reader.NextResultAsync(run.Cancel);
+        var end = await ResultAsync(batch, reader, place, run.Cancel);
+        if (end.Failure is not null)
+            return (end, false);
+        await reader.ReadAsync(run.Cancel);
+        return (end, reader.GetString(0) is "t");
+    }
+
+    // The result of the statement, with the reader on what follows it. One without rows has no result of its own.
+    private async Task<NodeEnd> ResultAsync(NpgsqlBatch batch, NpgsqlDataReader reader, int place, CancellationToken cancel)
+    {
+        var statement = batch.BatchCommands[place];
+        if (reader.FieldCount > 0 && reader.GetName(0) == Marker)
+            return SqlResultWriter.WithoutRows(Math.Max(statement.RecordsAffected, 0));
+        if (reader.FieldCount == 0 && !reader.HasRows)
+        {
+            await reader.NextResultAsync(cancel);
+            return SqlResultWriter.WithoutRows(Math.Max(statement.RecordsAffected, 0));
+        }
+
+        var end = await results.WriteAsync(reader, cancel);
+        if (end.Failure is not null)
+        {
+            // What is left of it need not be sent only to be thrown away.
+            batch.Cancel();
+            return end;
+        }
+
+        await reader.NextResultAsync(cancel);
+        return end;
+    }
+
+    private static async Task CommitAsync(SqlRun run, NpgsqlBatchCommand? receipt)
+    {
+        await using var batch = run.Batch();
+        Add(batch, receipt);
+        batch.BatchCommands.Add(new("COMMIT"));
+        var answer = batch.ExecuteNonQueryAsync(run.Cancel);
+        FaultPoint.Pass(FaultPoint.SqlCommitting);
+        await answer;
+        FaultPoint.Pass(FaultPoint.SqlCommitted);
+    }
+
+    private async Task<NodeEnd> AloneAsync(SqlRun run)
+    {
+        await run.SetTimeoutAsync();
+        await using var batch = run.Batch();
+        batch.BatchCommands.Add(run.Statement());
+        await using var reader = await batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, run.Cancel);
+        var end = await ResultAsync(batch, reader, 0, run.Cancel);
+        await ToEndAsync(reader, end, run.Cancel);
+        return end;
+    }
+
+    // The end of the last result is where late errors come to light, and what the transaction's end is waited for with.
+    private static async Task ToEndAsync(NpgsqlDataReader reader, NodeEnd end, CancellationToken cancel)
+    {
+        while (end.Failure is null && await reader.NextResultAsync(cancel))
+        {
+        }
+    }
+
+    // A transaction has got an id as soon as it has written, whatever it was that wrote.
+    private static readonly string WroteQuestion = $"SELECT pg_current_xact_id_if_assigned() IS NOT NULL AS {Marker}";
+
+    private static readonly string WroteGuard =
+        $"SELECT ('a statement that had only read has written; it is executed again with a receipt: ' || pg_current_xact_id_if_assigned())::integer AS {Marker}"
+        + " WHERE pg_current_xact_id_if_assigned() IS NOT NULL";
+
+    private static bool IsUnusable(PostgresException e, string table) =>
+        IsAbout(e, table) && e.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InsufficientPrivilege;
+
+    private static bool IsDouble(PostgresException e, string table) =>
+        IsAbout(e, table) && e.SqlState is PostgresErrorCodes.UniqueViolation or PostgresErrorCodes.InvalidTextRepresentation;
+
+    private static bool IsAbout(PostgresException e, string table) =>
+        e.BatchCommand?.CommandText is { } text && (text == ReceiptTable.GuardOf(table) || text == ReceiptTable.InsertInto(table));
+
+    private static int Add(NpgsqlBatch batch, NpgsqlBatchCommand? command)
+    {
+        if (command is null)
+            return 0;
+        batch.BatchCommands.Add(command);
+        return 1;
+    }
+}

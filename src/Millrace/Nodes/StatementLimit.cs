@@ -1,0 +1,53 @@
+namespace Millrace.Nodes;
+
+/// <summary>
+/// When a statement has to stop, and when it is given up. A statement that is cancelled is stopped on the server, which
+/// answers; where no answer comes, because the connection is dead, whoever waits must not wait with it.
+/// </summary>
+internal sealed class StatementLimit : IDisposable
+{
+    // The server's answer to a cancelled statement takes milliseconds.
+    private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(5);
+    private readonly CancellationTokenSource stop;
+    private readonly CancellationTokenSource giveUp = new();
+    private readonly CancellationTokenRegistration registration;
+    private volatile bool isLost;
+
+    public StatementLimit(TimeSpan timeout, CancellationToken cancel)
+    {
+        stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        registration = stop.Token.UnsafeRegister(static giveUp => ((CancellationTokenSource)giveUp!).CancelAfter(AnswerLimit), giveUp);
+        stop.CancelAfter(timeout);
+    }
+
+    /// <summary>Cancelled when the statement has to stop.</summary>
+    public CancellationToken Stop => stop.Token;
+
+    /// <summary>Cancelled when nobody waits for it any more.</summary>
+    public CancellationToken GiveUp => giveUp.Token;
+
+    /// <summary>Whether its connection was found dead.</summary>
+    public bool IsLost => isLost;
+
+    /// <summary>Nothing can come from its connection any more.</summary>
+    public void Lose()
+    {
+        isLost = true;
+        try
+        {
+            stop.Cancel();
+            giveUp.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It has ended in this moment.
+        }
+    }
+
+    public void Dispose()
+    {
+        registration.Dispose();
+        giveUp.Dispose();
+        stop.Dispose();
+    }
+}
