@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
+using Millrace.Chaos;
 using Millrace.Nodes;
 using Millrace.Tests.Support;
 

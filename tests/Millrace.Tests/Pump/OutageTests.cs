@@ -15,7 +15,7 @@ public sealed class OutageTests
         var cluster = await Cluster.StartAsync(programs, folder, ["fsync=off"], CancellationToken.None);
         try
         {
-            await using var server = await TestServer.StartAsync(cluster.ConnectionString);
+            await using var server = await TestServer.StartAsync(cluster.ConnectionString, ("Store:FaultTimeout", "00:00:00.100"));
             var sleeping = await server.StartInstanceAsync("""{"do":[{"sleep":"1500ms"},{"sql":"select 'awake' as s"}]}""");
             await TestServer.EventuallyAsync(
                 async () => (await server.InstanceAsync(sleeping)).GetProperty("status").GetString() == "waiting", "it parks");

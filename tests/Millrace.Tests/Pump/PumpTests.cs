@@ -1,4 +1,5 @@
 using System.Net;
+using Millrace.Chaos;
 using Millrace.Store;
 using Millrace.Tests.Support;
 
@@ -159,5 +160,62 @@ public sealed class PumpTests : IAsyncLifetime
             Assert.Equal(id, (await many.PostAsync("instances", body, ("Idempotency-Key", key))).Json.GetProperty("id").GetString());
             Assert.Equal("completed", (await many.InstanceAsync(id, "30s")).GetProperty("status").GetString());
         }
+    }
+
+    [Fact]
+    public async Task Fifty_callers_with_one_key_on_two_processes_start_one_instance()
+    {
+        var key = KeyStore.NewKey();
+        await using var one = ServerProcess.StartOn(connection, key);
+        using var first = await one.ClientAsync(key);
+        await using var two = ServerProcess.StartOn(connection, key);
+        using var second = await two.ClientAsync(key);
+        for (var round = 0; round < 10; round++)
+        {
+            var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(async caller =>
+            {
+                using var request = new HttpRequestMessage(HttpMethod.Post, "instances")
+                {
+                    Content = new StringContent($$$"""{"definition":{"do":[{"set":{"round":{{{round}}}}}]} }""", System.Text.Encoding.UTF8, "application/json"),
+                    Headers = { { "Idempotency-Key", $"round-{round}" } },
+                };
+                using var response = await (caller % 2 == 0 ? first : second).SendAsync(request);
+                return (response.StatusCode, Body: await response.Content.ReadAsStringAsync());
+            }));
+            Assert.Equal(HttpStatusCode.Accepted, answers[0].StatusCode);
+            Assert.Single(answers.Distinct());
+            Assert.Equal(round + 1, await TestCluster.ScalarAsync<long>(connection, "select count(*) from millrace.instance"));
+        }
+    }
+
+    [Fact]
+    public async Task Ten_thousand_signals_that_race_with_parks_are_all_received()
+    {
+        // Every wait parks at once, and the next signal is sent while it does: whichever comes first, none may be lost. Two
+        // servers, so that half of the signals go through the one that does not run the instance.
+        const int instances = 50;
+        const int turns = 200;
+        await using var one = await TestServer.StartAsync(connection, ("Pump:HoldWait", "00:00:00"));
+        await using var two = await TestServer.StartAsync(connection, ("ApiKey", one.Key), ("Pump:HoldWait", "00:00:00"));
+        var definition = $$$"""{"do":[{"loop":[{"waitForSignal":"go","as":"s"}],"max":{{{turns}}} },{"return":"{{ s.data }}"}]}""";
+        await Task.WhenAll(Enumerable.Range(0, instances).Select(async number =>
+        {
+            var random = new Random(number);
+            var id = await one.StartInstanceAsync(definition);
+            for (var turn = 1; turn <= turns; turn++)
+            {
+                var answer = await (random.Next(2) == 0 ? one : two).PostAsync($"instances/{id}/signals/go", $"{turn}");
+                Assert.Equal(HttpStatusCode.Accepted, answer.Status);
+                if (random.Next(3) == 0)
+                    await Task.Yield();
+                else
+                    await Task.Delay(random.Next(12));
+            }
+
+            var ended = await one.InstanceAsync(id, "60s");
+            Assert.Equal(("completed", turns), (ended.GetProperty("status").GetString(), ended.GetProperty("result").GetInt32()));
+        }));
+        Assert.Equal(instances * turns, await TestCluster.ScalarAsync<long>(connection, "select count(*) from millrace.node_execution where kind = 'waitForSignal'"));
+        Assert.Equal(0, await TestCluster.ScalarAsync<long>(connection, "select count(*) from millrace.signal"));
     }
 }

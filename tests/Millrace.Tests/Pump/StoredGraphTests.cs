@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Millrace.Chaos;
 using Millrace.Store;
 using Millrace.Tests.Support;
 

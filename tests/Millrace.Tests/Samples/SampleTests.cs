@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
+using Millrace.Chaos;
 using Millrace.Tests.Support;
 
 namespace Millrace.Tests.Samples;

@@ -1,3 +1,4 @@
+using Millrace.Chaos;
 using Millrace.Server.LocalPostgres;
 using Millrace.Store;
 using Millrace.Tests.Support;

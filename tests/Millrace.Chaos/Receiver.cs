@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
-namespace Millrace.Tests.Support;
+namespace Millrace.Chaos;
 
 /// <summary>One request as the receiver saw it.</summary>
 internal sealed record Received(string Method, string Path, IReadOnlyDictionary<string, string> Headers, string Body);

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net.Http.Headers;
 
-namespace Millrace.Tests.Support;
+namespace Millrace.Chaos;
 
 /// <summary>The server as a process of its own, to be killed.</summary>
 internal sealed class ServerProcess : IAsyncDisposable
@@ -45,7 +45,8 @@ internal sealed class ServerProcess : IAsyncDisposable
     public async Task<HttpClient> ClientAsync(string key)
     {
         var listening = await Task.WhenAny(address.Task, exited.Task).WaitAsync(TimeSpan.FromSeconds(60));
-        Assert.True(listening == address.Task, $"The server ended: {string.Join('\n', Output)}");
+        if (listening != address.Task)
+            throw new InvalidOperationException($"The server ended: {string.Join('\n', Output)}");
         return new()
         {
             BaseAddress = new($"{await address.Task}/"),
@@ -56,7 +57,7 @@ internal sealed class ServerProcess : IAsyncDisposable
     /// <summary>Waits for the end; returns the exit code.</summary>
     public async Task<int> ExitAsync()
     {
-        await exited.Task.WaitAsync(TimeSpan.FromSeconds(120));
+        await exited.Task.WaitAsync(TimeSpan.FromSeconds(60));
         await Process.WaitForExitAsync();
         return Process.ExitCode;
     }
@@ -71,9 +72,28 @@ internal sealed class ServerProcess : IAsyncDisposable
     /// <summary>Asks it to end (SIGTERM).</summary>
     public async Task<int> TerminateAsync()
     {
-        using var kill = Process.Start("kill", [$"{Process.Id}"]);
-        await kill.WaitForExitAsync();
+        await SignalAsync("-TERM");
         return await ExitAsync();
+    }
+
+    /// <summary>Stops it where it is (SIGSTOP).</summary>
+    public Task PauseAsync() => SignalAsync("-STOP");
+
+    /// <summary>Lets it go on (SIGCONT).</summary>
+    public Task ResumeAsync() => SignalAsync("-CONT");
+
+    /// <summary>Waits until it is stopped, as it can ask for itself.</summary>
+    public async Task StoppedAsync()
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        while (!(await File.ReadAllTextAsync($"/proc/{Process.Id}/stat", limit.Token)).Contains(") T ", StringComparison.Ordinal))
+            await Task.Delay(20, limit.Token);
+    }
+
+    private async Task SignalAsync(string signal)
+    {
+        using var kill = Process.Start("kill", [signal, $"{Process.Id}"]);
+        await kill.WaitForExitAsync();
     }
 
     public async ValueTask DisposeAsync()

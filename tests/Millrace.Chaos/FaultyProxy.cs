@@ -1,0 +1,139 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Millrace.Chaos;
+
+/// <summary>A TCP proxy on loopback that can cut its connections, or keep them open and pass nothing on any more.</summary>
+internal sealed class FaultyProxy : IAsyncDisposable
+{
+    private readonly TcpListener listener = new(IPAddress.Loopback, 0);
+    private readonly ConcurrentDictionary<Pair, bool> pairs = new();
+    private readonly CancellationTokenSource stop = new();
+    private readonly int target;
+    private readonly Task accepting;
+
+    /// <param name="target">The loopback port that it leads to.</param>
+    public FaultyProxy(int target)
+    {
+        this.target = target;
+        listener.Start();
+        accepting = AcceptAsync();
+    }
+
+    /// <summary>Where it listens.</summary>
+    public int Port => ((IPEndPoint)listener.LocalEndpoint).Port;
+
+    /// <summary>How many connections go through it.</summary>
+    public int Count => pairs.Count;
+
+    /// <summary>Cuts up to a number of connections, chosen at random, with a reset; returns how many.</summary>
+    public int Cut(int atMost)
+    {
+        var chosen = pairs.Keys.OrderBy(_ => Random.Shared.Next()).Take(atMost).ToList();
+        foreach (var pair in chosen)
+            pair.Cut();
+        return chosen.Count;
+    }
+
+    /// <summary>From now on nothing passes on the connections that are there; they stay open. New ones are as ever.</summary>
+    public void FreezeAll()
+    {
+        foreach (var pair in pairs.Keys)
+            pair.Freeze();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await stop.CancelAsync();
+        listener.Stop();
+        Cut(int.MaxValue);
+        await accepting;
+        stop.Dispose();
+    }
+
+    private async Task AcceptAsync()
+    {
+        try
+        {
+            while (true)
+                _ = ServeAsync(await listener.AcceptSocketAsync(stop.Token));
+        }
+        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+        {
+            // It stops.
+        }
+    }
+
+    private async Task ServeAsync(Socket client)
+    {
+        var server = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        client.NoDelay = true;
+        var pair = new Pair(client, server);
+        try
+        {
+            await server.ConnectAsync(IPAddress.Loopback, target, stop.Token);
+            pairs[pair] = true;
+            await Task.WhenAny(PumpAsync(client, server, pair), PumpAsync(server, client, pair));
+        }
+        catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
+        {
+            // As when the target is away: the client sees its connection end.
+        }
+        finally
+        {
+            pairs.TryRemove(pair, out _);
+            client.Dispose();
+            server.Dispose();
+        }
+    }
+
+    private static async Task PumpAsync(Socket from, Socket to, Pair pair)
+    {
+        try
+        {
+            var buffer = new byte[16 << 10];
+            int read;
+            while ((read = await from.ReceiveAsync(buffer)) > 0)
+            {
+                await pair.Thaw;
+                for (var sent = 0; sent < read;)
+                    sent += await to.SendAsync(buffer.AsMemory(sent, read - sent));
+            }
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // Either side is gone, or it was cut.
+        }
+    }
+
+    private sealed class Pair(Socket client, Socket server)
+    {
+        private volatile TaskCompletionSource? frozen;
+
+        /// <summary>Completed while it passes anything on.</summary>
+        public Task Thaw => frozen?.Task ?? Task.CompletedTask;
+
+        public void Freeze() => frozen ??= new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public void Cut()
+        {
+            // A zero linger sends a reset in place of an orderly end.
+            foreach (var socket in new[] { client, server })
+            {
+                try
+                {
+                    socket.LingerState = new(enable: true, 0);
+                }
+                catch (Exception e) when (e is SocketException or ObjectDisposedException)
+                {
+                    // It is closed already.
+                }
+
+                socket.Dispose();
+            }
+
+            frozen?.TrySetException(new ObjectDisposedException("the connection"));
+        }
+    }
+}
