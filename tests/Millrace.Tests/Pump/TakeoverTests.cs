@@ -1,0 +1,91 @@
+using System.Text.Json;
+using Millrace.Chaos;
+using Millrace.Faults;
+using Millrace.Tests.Support;
+
+namespace Millrace.Tests.Pump;
+
+/// <summary>Workers that are stopped, or die, and what becomes of what they were doing.</summary>
+public sealed class TakeoverTests : IAsyncLifetime
+{
+    private const string Key = "mr_a_key_for_workers_that_are_stopped";
+    private string connection = "";
+
+    public async Task InitializeAsync()
+    {
+        connection = await TestCluster.CreateDatabaseAsync();
+        await TestCluster.ExecuteAsync(connection, "create table effect (worker text, number bigint generated always as identity)");
+    }
+
+    public Task DisposeAsync() => TestCluster.DropDatabaseAsync(connection);
+
+    [Theory]
+    [InlineData(FaultPoint.CheckpointStoring)]
+    [InlineData(FaultPoint.SqlExecuted)]
+    public async Task A_paused_worker_that_wakes_after_the_takeover_changes_nothing(string place)
+    {
+        await using var paused = ServerProcess.StartOn(
+            connection, Key, ("Millrace__Pump__Lease", "00:00:01"), ("MILLRACE_FAULT", $"{place}=stop"));
+        using var client = await paused.ClientAsync(Key);
+        using var body = new StringContent(
+            """{"definition":{"do":[{"sql":"insert into effect (worker) values (current_setting('application_name')) returning number","as":"e"},{"return":"{{ e.number }}"}]}}""",
+            System.Text.Encoding.UTF8, "application/json");
+        using var answer = await client.PostAsync("instances", body);
+        var id = JsonElement.Parse(await answer.Content.ReadAsStringAsync()).GetProperty("id").GetString()!;
+        await paused.StoppedAsync();
+
+        await using var living = await TestServer.StartAsync(connection, ("ApiKey", Key), ("Pump:Lease", "00:00:01"));
+        var instance = await living.InstanceAsync(id, "30s");
+        Assert.Equal("completed", instance.GetProperty("status").GetString());
+        var history = await living.NodesAsync(id);
+
+        await paused.ResumeAsync();
+        await TestServer.EventuallyAsync(
+            () => Task.FromResult(paused.Output.Any(line => line.Contains(
+                place == FaultPoint.CheckpointStoring ? $"late checkpoint of instance {id} was refused" : $"lease of instance {id} is lost", StringComparison.Ordinal))),
+            "it finds out");
+        Assert.Equal(0, await paused.TerminateAsync());
+
+        Assert.Equal(1, await TestCluster.ScalarAsync<long>(connection, "select count(*) from effect"));
+        Assert.Equal(instance.GetRawText(), (await living.InstanceAsync(id)).GetRawText());
+        Assert.Equal(history.Select(node => node.GetRawText()), (await living.NodesAsync(id)).Select(node => node.GetRawText()));
+        Assert.Single(history.Select(node => node.GetProperty("worker").GetString()).Distinct());
+        Assert.Equal(
+            await TestCluster.ScalarAsync<long>(connection, "select number from effect"), instance.GetProperty("result").GetInt64());
+    }
+
+    [Fact]
+    public async Task The_statement_of_a_killed_worker_ends_on_the_server()
+    {
+        await using var killed = ServerProcess.StartOn(connection, Key);
+        using var client = await killed.ClientAsync(Key);
+        using var body = new StringContent("""{"definition":{"do":[{"sql":"select pg_sleep(1234)"}]}}""", System.Text.Encoding.UTF8, "application/json");
+        using var answer = await client.PostAsync("instances", body);
+        const string running = "select count(*) > 0 from pg_stat_activity where query like 'select pg_sleep(1234)%' and state = 'active'";
+        await TestServer.EventuallyAsync(() => TestCluster.ScalarAsync<bool>(connection, running), "it runs");
+        await killed.KillAsync();
+        await TestServer.EventuallyAsync(async () => !await TestCluster.ScalarAsync<bool>(connection, running), "it ends");
+    }
+
+    [Fact]
+    public async Task Workers_that_are_lost_count_only_while_nothing_is_done_in_between()
+    {
+        // Each worker does one node and dies; two of them may be lost in a row, and there are four.
+        await using (var server = await TestServer.StartAsync(connection, ("ApiKey", Key), ("Pump:Enabled", "false")))
+        {
+            await server.StartInstanceAsync("""{"do":[{"loop":[{"sql":"insert into effect (worker) values ('w')"}],"max":5},{"return":"done"}]}""");
+        }
+
+        for (var i = 0; i < 4; i++)
+        {
+            await using var worker = ServerProcess.StartOn(
+                connection, Key, ("Millrace__Pump__Lease", "00:00:01"), ("Millrace__Pump__MaxTakeovers", "2"), ("MILLRACE_FAULT", FaultPoint.CheckpointStored));
+            Assert.Equal(137, await worker.ExitAsync());
+        }
+
+        await using var last = await TestServer.StartAsync(connection, ("ApiKey", Key), ("Pump:Lease", "00:00:01"), ("Pump:MaxTakeovers", "2"));
+        var id = await TestCluster.ScalarAsync<Guid>(connection, "select id from millrace.instance");
+        Assert.Equal("completed", (await last.InstanceAsync($"{id}", "30s")).GetProperty("status").GetString());
+        Assert.Equal(5, await TestCluster.ScalarAsync<long>(connection, "select count(*) from effect"));
+    }
+}
