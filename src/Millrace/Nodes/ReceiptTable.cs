@@ -186,9 +186,14 @@ internal sealed class ReceiptTable
 
     private static async Task<string> RemedyAsync(NpgsqlConnection session, CancellationToken cancel)
     {
-        await using var command = new NpgsqlCommand("SELECT quote_ident(current_user) || '|' || quote_ident(current_database())", session);
-        var names = ((string)(await command.ExecuteScalarAsync(cancel))!).Split('|');
-        return $"the statement writes, and its receipt, without which it could happen twice, cannot be kept: the login {names[0]} can neither use nor make"
-            + $" a table {Name} in the database {names[1]}. Give it a schema of its own there: CREATE SCHEMA millrace AUTHORIZATION {names[0]}";
+        // Where a schema "millrace" is somebody else's, the store's for one, the login's own stands first on its search path.
+        await using var command = new NpgsqlCommand("""
+            SELECT quote_ident(current_user), quote_ident(current_database()),
+                   CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'millrace') THEN '' ELSE 'millrace ' END
+            """, session);
+        await using var reader = await command.ExecuteReaderAsync(cancel);
+        await reader.ReadAsync(cancel);
+        return $"the statement writes, and its receipt, without which it could happen twice, cannot be kept: the login {reader.GetString(0)} can neither use nor make"
+            + $" a table {Name} in the database {reader.GetString(1)}. Give it a schema of its own there: CREATE SCHEMA {reader.GetString(2)}AUTHORIZATION {reader.GetString(0)}";
     }
 }

@@ -250,6 +250,20 @@ public sealed class ReceiptTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_login_of_its_own_in_the_stores_database_is_told_what_works_there()
+    {
+        await LoginAsync("neighbour");
+        await TestCluster.ExecuteAsync(connection, "grant insert, select on effect to neighbour; revoke create on schema public from public");
+        var login = new NpgsqlConnectionStringBuilder(connection) { Username = "neighbour", Password = "secret" }.ConnectionString;
+        await using var server = await TestServer.StartAsync(connection, ("Connections:default", login));
+        const string insert = """{"sql":"insert into effect (name) values ('x')"}""";
+        var message = (await server.RunNodesAsync(insert)).GetProperty("error").GetProperty("message").GetString()!;
+        await TestCluster.ExecuteAsync(connection, message[message.IndexOf("CREATE SCHEMA", StringComparison.Ordinal)..]);
+        Assert.Equal("completed", (await server.RunNodesAsync(insert)).GetProperty("status").GetString());
+        Assert.Equal(1, await TestCluster.ScalarAsync<long>(connection, "select count(*) from neighbour.millrace_receipt"));
+    }
+
+    [Fact]
     public async Task Old_receipts_go_once_their_checkpoint_is_durable()
     {
         await using var server = await TestServer.StartAsync(connection, ("Connections:other", other));
