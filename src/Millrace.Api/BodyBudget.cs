@@ -31,14 +31,6 @@ public sealed class BodyBudget(IOptions<MillraceOptions> options)
     /// <summary>What one request has taken.</summary>
     internal sealed class Share(BodyBudget budget, long bytes) : IDisposable
     {
-        private bool isBack;
-
-        public void Dispose()
-        {
-            if (isBack)
-                return;
-            isBack = true;
-            Interlocked.Add(ref budget.taken, -bytes);
-        }
+        public void Dispose() => Interlocked.Add(ref budget.taken, -bytes);
     }
 }

@@ -35,9 +35,9 @@ internal sealed class ChaosRun(ChaosOptions options, Action<string> progress)
     {
         var store = new NpgsqlConnectionStringBuilder(cluster.ConnectionString) { Pooling = false, Timeout = 3 };
         var other = new NpgsqlConnectionStringBuilder(store.ConnectionString) { Database = "other" };
-        await ExecuteAsync(store.ConnectionString, "CREATE DATABASE other");
-        await ExecuteAsync(store.ConnectionString, Workload.Tables);
-        await ExecuteAsync(other.ConnectionString, Workload.Tables);
+        await Direct.ExecuteAsync(store.ConnectionString, "CREATE DATABASE other");
+        await Direct.ExecuteAsync(store.ConnectionString, Workload.Tables);
+        await Direct.ExecuteAsync(other.ConnectionString, Workload.Tables);
 
         await using var proxy = new FaultyProxy(store.Port);
         await using var receiver = await Receiver.StartAsync(AnswerBadlyAsync);
@@ -147,20 +147,9 @@ internal sealed class ChaosRun(ChaosOptions options, Action<string> progress)
         var begin = System.Diagnostics.Stopwatch.GetTimestamp();
         while (System.Diagnostics.Stopwatch.GetElapsedTime(begin) < EndLimit)
         {
-            await using var connection = new NpgsqlConnection(connectionString);
-            await connection.OpenAsync(cancel);
-            await using var command = new NpgsqlCommand("SELECT EXISTS (SELECT FROM millrace.work)", connection);
-            if (await command.ExecuteScalarAsync(cancel) is false)
+            if (!await Direct.ScalarAsync<bool>(connectionString, "SELECT EXISTS (SELECT FROM millrace.work)"))
                 return;
             await Task.Delay(200, cancel);
         }
-    }
-
-    private static async Task ExecuteAsync(string connectionString, string sql)
-    {
-        await using var connection = new NpgsqlConnection(connectionString);
-        await connection.OpenAsync();
-        await using var command = new NpgsqlCommand(sql, connection);
-        await command.ExecuteNonQueryAsync();
     }
 }

@@ -72,9 +72,7 @@ internal sealed class SqlStatement(MillraceOptions options)
         await using var reader = await batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, run.Cancel);
         if (place > 0)
             await reader.NextResultAsync(run.Cancel);
-        var end = await ResultAsync(batch, reader, place, run.Cancel);
-        await ToEndAsync(reader, end, run.Cancel);
-        return end;
+        return await ResultToEndAsync(batch, reader, place, run.Cancel);
     }
 
     private async Task<NodeEnd> WriteAsync(SqlRun run)
@@ -189,17 +187,18 @@ internal sealed class SqlStatement(MillraceOptions options)
         await using var batch = run.Batch();
         batch.BatchCommands.Add(run.Statement());
         await using var reader = await batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, run.Cancel);
-        var end = await ResultAsync(batch, reader, 0, run.Cancel);
-        await ToEndAsync(reader, end, run.Cancel);
-        return end;
+        return await ResultToEndAsync(batch, reader, 0, run.Cancel);
     }
 
     // The end of the last result is where late errors come to light, and what the transaction's end is waited for with.
-    private static async Task ToEndAsync(NpgsqlDataReader reader, NodeEnd end, CancellationToken cancel)
+    private async Task<NodeEnd> ResultToEndAsync(NpgsqlBatch batch, NpgsqlDataReader reader, int place, CancellationToken cancel)
     {
+        var end = await ResultAsync(batch, reader, place, cancel);
         while (end.Failure is null && await reader.NextResultAsync(cancel))
         {
         }
+
+        return end;
     }
 
     // A transaction has got an id as soon as it has written, whatever it was that wrote.

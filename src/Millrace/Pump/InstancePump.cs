@@ -109,8 +109,11 @@ internal sealed class InstancePump : BackgroundService
         var asked = services.Time.GetTimestamp();
         var claimed = await claims.ClaimAsync(bucket, limit, settings.Lease, worker.Value, cancel);
         if (claimed.Count > 0)
+        {
+            FaultPoint.Pass(FaultPoint.Claimed);
             averageBytes = Math.Max(1, (averageBytes + (long)claimed.Average(instance => instance.Bytes)) / 2);
-        FaultPoint.Pass(claimed.Count > 0 ? FaultPoint.Claimed : "");
+        }
+
         foreach (var instance in claimed)
         {
             var run = new InstanceRun(instance, asked, services);

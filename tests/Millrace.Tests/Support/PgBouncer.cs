@@ -1,6 +1,5 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
+using Millrace.Server.LocalPostgres;
 using Npgsql;
 
 namespace Millrace.Tests.Support;
@@ -34,7 +33,7 @@ internal sealed class PgBouncer : IAsyncDisposable
     {
         var target = new NpgsqlConnectionStringBuilder(connectionString);
         var folder = Directory.CreateTempSubdirectory("millrace-bouncer-").FullName;
-        var port = FreePort();
+        var port = new PortFile(Path.Combine(folder, "port")).Choose();
         await File.WriteAllTextAsync(Path.Combine(folder, "users.txt"), $"\"{target.Username}\" \"{target.Password}\"\n");
         var settings = Path.Combine(folder, "pgbouncer.ini");
         await File.WriteAllTextAsync(settings, $"""
@@ -94,12 +93,5 @@ internal sealed class PgBouncer : IAsyncDisposable
         {
             return false;
         }
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

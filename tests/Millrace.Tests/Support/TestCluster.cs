@@ -1,3 +1,4 @@
+using Millrace.Chaos;
 using Millrace.Server.LocalPostgres;
 using Npgsql;
 
@@ -30,21 +31,9 @@ internal static class TestCluster
         await ExecuteAsync(cluster.ConnectionString, $"DROP DATABASE IF EXISTS {name} WITH (FORCE)");
     }
 
-    public static async Task ExecuteAsync(string connectionString, string sql)
-    {
-        await using var connection = new NpgsqlConnection(connectionString);
-        await connection.OpenAsync();
-        await using var command = new NpgsqlCommand(sql, connection);
-        await command.ExecuteNonQueryAsync();
-    }
+    public static Task ExecuteAsync(string connectionString, string sql) => Direct.ExecuteAsync(connectionString, sql);
 
-    public static async Task<T> ScalarAsync<T>(string connectionString, string sql)
-    {
-        await using var connection = new NpgsqlConnection(connectionString);
-        await connection.OpenAsync();
-        await using var command = new NpgsqlCommand(sql, connection);
-        return (T)(await command.ExecuteScalarAsync())!;
-    }
+    public static Task<T> ScalarAsync<T>(string connectionString, string sql) => Direct.ScalarAsync<T>(connectionString, sql);
 
     private static async Task<Cluster> StartAsync()
     {
