@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Polly;
 using Polly.Retry;
 
@@ -12,13 +13,14 @@ internal sealed class Patience
     private static readonly ResiliencePropertyKey<Attempts> Key = new("millrace.attempts");
     private readonly ResiliencePipeline pipeline;
     private readonly TimeProvider time;
+    private readonly Func<Exception, bool> isPassing;
 
     /// <param name="time">Measures how long faults last.</param>
     /// <param name="isPassing">Which faults are ridden out.</param>
     /// <param name="onFault">Told of each, before the next try.</param>
     public Patience(TimeProvider time, Func<Exception, bool> isPassing, Action<Exception>? onFault = null)
     {
-        this.time = time;
+        (this.time, this.isPassing) = (time, isPassing);
         pipeline = new ResiliencePipelineBuilder { TimeProvider = time }
             .AddRetry(new RetryStrategyOptions
             {
@@ -43,13 +45,37 @@ internal sealed class Patience
     /// <param name="cancel">Gives up at once.</param>
     public async Task<T> RideOutAsync<T>(TimeSpan atMost, Func<int, CancellationToken, Task<T>> attempt, CancellationToken cancel)
     {
+        ExceptionDispatchInfo fault;
+        try
+        {
+            // Nearly always that is all, and then it costs nothing more.
+            return await attempt(0, cancel);
+        }
+        catch (Exception e) when (isPassing(e))
+        {
+            fault = ExceptionDispatchInfo.Capture(e);
+        }
+
+        return await RetryAsync(new(atMost, fault), attempt, cancel);
+    }
+
+    private async Task<T> RetryAsync<T>(Attempts attempts, Func<int, CancellationToken, Task<T>> attempt, CancellationToken cancel)
+    {
         var context = ResilienceContextPool.Shared.Get(cancel);
-        var attempts = new Attempts(atMost);
         context.Properties.Set(Key, attempts);
         try
         {
             return await pipeline.ExecuteAsync(
-                static async (context, attempt) => await attempt(context.Properties.GetValue(Key, null!).Count++, context.CancellationToken), context, attempt);
+                static async (context, attempt) =>
+                {
+                    var attempts = context.Properties.GetValue(Key, null!);
+                    // The first try has been made; its fault is where the pauses begin.
+                    if (attempts.Count++ == 0)
+                        attempts.First.Throw();
+                    return await attempt(attempts.Count - 1, context.CancellationToken);
+                },
+                context,
+                attempt);
         }
         finally
         {
@@ -64,9 +90,11 @@ internal sealed class Patience
         return attempts.AtMost == Timeout.InfiniteTimeSpan || time.GetElapsedTime(attempts.FirstFault.Value) < attempts.AtMost;
     }
 
-    private sealed class Attempts(TimeSpan atMost)
+    private sealed class Attempts(TimeSpan atMost, ExceptionDispatchInfo first)
     {
         public TimeSpan AtMost => atMost;
+
+        public ExceptionDispatchInfo First => first;
 
         public int Count { get; set; }
 
