@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Threading.Channels;
 using Npgsql;
 
 namespace Millrace.Store;
@@ -18,76 +17,133 @@ internal sealed record BatcherSettings(int MaxItems, int Capacity, int Flushers)
 
     /// <summary>The most bytes that may wait; more are refused.</summary>
     public long CapacityBytes { get; init; } = 64 << 20;
+
+    /// <summary>
+    /// A second batch is begun beside one that is under way only if so many items wait: a few small batches cost far more
+    /// than one of their size together, and the one under way ends soon.
+    /// </summary>
+    public int SideBySide { get; init; } = 1;
+
+    /// <summary>If it does not end soon, because it waits for a lock or a slow disk, nobody waits for longer than this behind it.</summary>
+    public TimeSpan LongestWait { get; init; } = TimeSpan.FromMilliseconds(50);
 }
 
 /// <summary>
-/// Turns many small writes into few larger ones (group commit) without waiting for any: an idle flusher takes what is
-/// there at once, and while all are busy items gather. Every caller gets its own outcome, after the commit.
+/// Turns many small writes into few larger ones (group commit) without waiting for any: while nothing is under way an item
+/// is written at once, and what comes meanwhile gathers. Every caller gets its own outcome, after the commit.
 /// If a batch fails for what is in it, its items are tried one by one, so that one bad item harms only itself.
 /// </summary>
 internal sealed class Batcher<TItem, TResult> : IAsyncDisposable
 {
-    private readonly Channel<Entry> entries;
+    private readonly Queue<Entry> waiting = new();
+    private readonly Lock gate = new();
     private readonly Func<IReadOnlyList<TItem>, Task<IReadOnlyList<TResult>>> flush;
     private readonly Func<TItem, int> size;
     private readonly BatcherSettings settings;
-    private readonly Task[] flushers;
-    private long waitingBytes;
+    private readonly TaskCompletionSource drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long heldBytes;
+    private int underWay;
+    private bool closed;
 
     /// <param name="settings">How it works.</param>
     /// <param name="size">An item's approximate size in bytes.</param>
     /// <param name="flush">Writes a batch; the results are in the order of the items.</param>
-    public Batcher(BatcherSettings settings, Func<TItem, int> size, Func<IReadOnlyList<TItem>, Task<IReadOnlyList<TResult>>> flush)
-    {
+    public Batcher(BatcherSettings settings, Func<TItem, int> size, Func<IReadOnlyList<TItem>, Task<IReadOnlyList<TResult>>> flush) =>
         (this.settings, this.size, this.flush) = (settings, size, flush);
-        entries = Channel.CreateBounded<Entry>(settings.Capacity);
-        flushers = [.. Enumerable.Range(0, settings.Flushers).Select(_ => Task.Run(FlushAllAsync))];
-    }
 
     /// <summary>Hands an item in and waits until it is stored.</summary>
-    /// <exception cref="StoreBusyException">Too much is waiting already.</exception>
+    /// <exception cref="StoreBusyException">Too much is waiting already, or this was disposed of.</exception>
     public Task<TResult> AddAsync(TItem item)
     {
-        var entry = new Entry(item, size(item), new(TaskCreationOptions.RunContinuationsAsynchronously));
-        if (Interlocked.Add(ref waitingBytes, entry.Bytes) > settings.CapacityBytes || !entries.Writer.TryWrite(entry))
+        var entry = new Entry(item, size(item));
+        List<Entry>? batch = null;
+        var isFirst = false;
+        lock (gate)
         {
-            Interlocked.Add(ref waitingBytes, -entry.Bytes);
-            throw new StoreBusyException();
+            if (closed || waiting.Count >= settings.Capacity || heldBytes + entry.Bytes > settings.CapacityBytes)
+                throw new StoreBusyException();
+            heldBytes += entry.Bytes;
+            waiting.Enqueue(entry);
+            if (underWay == 0 || (underWay < settings.Flushers && waiting.Count >= settings.SideBySide))
+            {
+                underWay++;
+                batch = Take();
+            }
+
+            isFirst = waiting.Count == 1 && underWay < settings.Flushers;
         }
 
-        return entry.Done.Task;
+        if (batch is not null)
+            _ = Task.Run(() => FlushAllAsync(batch));
+        else if (isFirst)
+            _ = OvertakeAsync(entry);
+        return entry.Task;
     }
 
     /// <summary>Writes what is waiting, and stops.</summary>
     public async ValueTask DisposeAsync()
     {
-        entries.Writer.TryComplete();
-        await Task.WhenAll(flushers);
+        lock (gate)
+        {
+            closed = true;
+            if (underWay == 0)
+                drained.TrySetResult();
+        }
+
+        await drained.Task;
     }
 
-    private async Task FlushAllAsync()
+    // Begins a batch of its own for an item that is still waiting after a while, and for all behind it.
+    private async Task OvertakeAsync(Entry entry)
     {
-        var batch = new List<Entry>(settings.MaxItems);
-        while (await entries.Reader.WaitToReadAsync())
+        await Task.Delay(settings.LongestWait).ConfigureAwait(false);
+        List<Entry> batch;
+        lock (gate)
         {
-            Take(batch);
-            if (batch.Count == 0)
-                continue;
+            if (!waiting.TryPeek(out var first) || first != entry || underWay >= settings.Flushers)
+                return;
+            underWay++;
+            batch = Take();
+        }
+
+        await FlushAllAsync(batch);
+    }
+
+    private async Task FlushAllAsync(List<Entry>? batch)
+    {
+        while (batch is not null)
+        {
             await FlushAsync(batch);
-            foreach (var entry in batch)
-                Interlocked.Add(ref waitingBytes, -entry.Bytes);
-            batch.Clear();
+            batch = Next(batch);
         }
     }
 
-    private void Take(List<Entry> batch)
+    // The next batch for whoever has written one; null if there is none, or too little to go beside another.
+    private List<Entry>? Next(List<Entry> written)
     {
+        lock (gate)
+        {
+            foreach (var entry in written)
+                heldBytes -= entry.Bytes;
+            if (waiting.Count > 0 && (underWay == 1 || waiting.Count >= settings.SideBySide))
+                return Take();
+            if (--underWay == 0 && closed)
+                drained.TrySetResult();
+            return null;
+        }
+    }
+
+    private List<Entry> Take()
+    {
+        var batch = new List<Entry>(Math.Min(settings.MaxItems, waiting.Count));
         var bytes = 0L;
-        while (batch.Count < settings.MaxItems && bytes < settings.MaxBytes && entries.Reader.TryRead(out var entry))
+        while (batch.Count < settings.MaxItems && bytes < settings.MaxBytes && waiting.TryDequeue(out var entry))
         {
             batch.Add(entry);
             bytes += entry.Bytes;
         }
+
+        return batch;
     }
 
     private async Task FlushAsync(List<Entry> batch)
@@ -97,7 +153,7 @@ internal sealed class Batcher<TItem, TResult> : IAsyncDisposable
             var results = await flush([.. batch.Select(entry => entry.Item)]);
             Debug.Assert(results.Count == batch.Count, "A flush answers every item.");
             for (var i = 0; i < batch.Count; i++)
-                batch[i].Done.TrySetResult(results[i]);
+                batch[i].TrySetResult(results[i]);
         }
         catch (Exception e) when (batch.Count > 1 && LiesInTheItems(e))
         {
@@ -107,12 +163,17 @@ internal sealed class Batcher<TItem, TResult> : IAsyncDisposable
         catch (Exception e)
         {
             foreach (var entry in batch)
-                entry.Done.TrySetException(e);
+                entry.TrySetException(e);
         }
     }
 
     // A server that is away, or that shuts down, would refuse every item the same way.
     private static bool LiesInTheItems(Exception e) => e is PostgresException { IsTransient: false } or ArgumentException or FormatException;
 
-    private sealed record Entry(TItem Item, int Bytes, TaskCompletionSource<TResult> Done);
+    private sealed class Entry(TItem item, int bytes) : TaskCompletionSource<TResult>(TaskCreationOptions.RunContinuationsAsynchronously)
+    {
+        public TItem Item => item;
+
+        public int Bytes => bytes;
+    }
 }

@@ -35,7 +35,7 @@ public sealed class StartStore : IAsyncDisposable
         resolver = new(database);
         var store = options.Value.Store;
         idempotencyWindow = store.IdempotencyWindow;
-        batcher = new(new(store.StartBatch, store.StartQueue, Flushers: 2), request => request.Bytes, FlushAsync);
+        batcher = new(new(store.StartBatch, store.StartQueue, Flushers: 2) { SideBySide = 128 }, request => request.Bytes, FlushAsync);
     }
 
     /// <summary>Stores one start, together with others that come at the same time.</summary>

@@ -31,6 +31,50 @@ public sealed class BatcherTests
     }
 
     [Fact]
+    public async Task Few_wait_for_the_batch_under_way_and_many_go_beside_it()
+    {
+        var gate = new TaskCompletionSource();
+        var sizes = new List<int>();
+        var settings = Small with { Flushers = 2, SideBySide = 5, LongestWait = TimeSpan.FromHours(1) };
+        await using var batcher = new Batcher<int, int>(settings, _ => 1, async items =>
+        {
+            lock (sizes)
+                sizes.Add(items.Count);
+            if (items.Contains(1))
+                await gate.Task;
+            return [.. items];
+        });
+
+        var stuck = batcher.AddAsync(1);
+        await WaitForAsync(() => sizes.Count == 1);
+        var few = Enumerable.Range(2, 4).Select(batcher.AddAsync).ToList();
+        Assert.Equal([1], sizes);
+        await Task.WhenAll([.. few, batcher.AddAsync(6)]);
+        Assert.Equal([1, 5], sizes);
+        Assert.False(stuck.IsCompleted);
+        gate.SetResult();
+        Assert.Equal(1, await stuck);
+    }
+
+    [Fact]
+    public async Task Nobody_waits_for_long_behind_a_batch_that_does_not_end()
+    {
+        var gate = new TaskCompletionSource();
+        await using var batcher = new Batcher<int, int>(Small with { Flushers = 2, SideBySide = 5 }, _ => 1, async items =>
+        {
+            if (items.Contains(1))
+                await gate.Task;
+            return [.. items];
+        });
+
+        var stuck = batcher.AddAsync(1);
+        Assert.Equal(2, await batcher.AddAsync(2));
+        Assert.False(stuck.IsCompleted);
+        gate.SetResult();
+        Assert.Equal(1, await stuck);
+    }
+
+    [Fact]
     public async Task A_bad_item_harms_only_itself()
     {
         var gate = new TaskCompletionSource();
