@@ -81,7 +81,7 @@ public sealed class InstanceHandlers(InstanceStore instances, InstanceList list,
         var began = time.GetTimestamp();
         while (!view.Status.IsEnd() && time.GetElapsedTime(began) is var passed && passed < wait)
         {
-            await outcomes.WaitAsync(id, wait - passed, cancel);
+            await outcomes.WaitAsync(organisation, id, wait - passed, cancel);
             view = await FindAsync(organisation, id, cancel);
             // It had ended before, and was retried since.
             if (!view.Status.IsEnd())

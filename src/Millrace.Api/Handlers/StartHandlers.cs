@@ -126,7 +126,7 @@ public sealed class StartHandlers(
     {
         try
         {
-            if (!await outcomes.WaitAsync(id, wait, cancel))
+            if (!await outcomes.WaitAsync(organisation, id, wait, cancel))
                 return null;
             return await instances.FindAsync(organisation, id, cancel) is { } view && view.Status.IsEnd() ? view : null;
         }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Millrace.Store;
+using NpgsqlTypes;
 
 namespace Millrace.Pump;
 
@@ -25,9 +26,9 @@ public sealed class OutcomeHub : IAsyncDisposable
         looking = Task.Run(LookAsync);
     }
 
-    private Registration Register(Guid instance)
+    private Registration Register(Guid organisation, Guid instance)
     {
-        var waiter = Join(instance);
+        var waiter = Join(organisation, instance);
         if (recent.Contains(instance))
             waiter.Ended.TrySetResult();
         anybody.Set();
@@ -35,9 +36,9 @@ public sealed class OutcomeHub : IAsyncDisposable
     }
 
     /// <summary>Waits until an instance has ended or the time is up; true if it has ended.</summary>
-    public async Task<bool> WaitAsync(Guid instance, TimeSpan atMost, CancellationToken cancel)
+    public async Task<bool> WaitAsync(Guid organisation, Guid instance, TimeSpan atMost, CancellationToken cancel)
     {
-        using var registration = Register(instance);
+        using var registration = Register(organisation, instance);
         try
         {
             await registration.Ended.WaitAsync(atMost, time, cancel);
@@ -69,11 +70,11 @@ public sealed class OutcomeHub : IAsyncDisposable
         anybody.Dispose();
     }
 
-    private Waiter Join(Guid instance)
+    private Waiter Join(Guid organisation, Guid instance)
     {
         while (true)
         {
-            var waiter = waiters.GetOrAdd(instance, static _ => new());
+            var waiter = waiters.GetOrAdd(instance, static (_, organisation) => new(organisation), organisation);
             lock (waiter)
             {
                 if (waiter.Gone)
@@ -119,11 +120,13 @@ public sealed class OutcomeHub : IAsyncDisposable
     {
         try
         {
-            foreach (var bucket in waiters.Keys.GroupBy(InstanceId.BucketOf))
+            foreach (var bucket in waiters.GroupBy(waiter => InstanceId.BucketOf(waiter.Key)))
             {
                 await using var command = database.Source.CreateCommand(SqlText.EndedAmong);
                 command.Parameters.Add(Columns.Value(bucket.Key));
-                command.Parameters.Add(Columns.Value(bucket.ToArray()));
+                var asked = bucket.ToList();
+                command.Parameters.Add(Columns.Array(asked, NpgsqlDbType.Uuid, waiter => waiter.Key));
+                command.Parameters.Add(Columns.Array(asked, NpgsqlDbType.Uuid, waiter => waiter.Value.Organisation));
                 await using var reader = await command.ExecuteReaderAsync(stop.Token);
                 while (await reader.ReadAsync(stop.Token))
                     Announce(reader.GetGuid(0));
@@ -142,8 +145,10 @@ public sealed class OutcomeHub : IAsyncDisposable
         public void Dispose() => hub.Unregister(instance);
     }
 
-    private sealed class Waiter
+    private sealed class Waiter(Guid organisation)
     {
+        public Guid Organisation => organisation;
+
         public int Count;
         public bool Gone;
 

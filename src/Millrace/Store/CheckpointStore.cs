@@ -19,7 +19,7 @@ internal sealed class CheckpointStore : IAsyncDisposable
     {
         (this.database, this.worker, this.relay) = (database, worker.Value, relay);
         // Runs wait for their checkpoints, so what is waiting is bounded by how many runs there are.
-        var settings = new BatcherSettings(options.Value.Store.CheckpointBatch, 1_000_000, Flushers: 2) { CapacityBytes = long.MaxValue };
+        var settings = new BatcherSettings(options.Value.Store.CheckpointBatch, 1_000_000, Flushers: 2) { CapacityBytes = long.MaxValue, SideBySide = 128 };
         batcher = new(settings, checkpoint => checkpoint.Bytes, FlushAsync);
     }
 
@@ -44,8 +44,10 @@ internal sealed class CheckpointStore : IAsyncDisposable
         var parks = checkpoints.OfType<ParkCheckpoint>().ToList();
         var finishes = checkpoints.OfType<FinishCheckpoint>().ToList();
 
-        await using var batch = database.Batches.CreateBatch();
-        foreach (var command in ChildStore.Commands(bucket, checkpoints).Concat(SignalCommands(bucket, checkpoints)))
+        List<NpgsqlBatchCommand> others = [.. ChildStore.Commands(bucket, checkpoints), .. SignalCommands(bucket, checkpoints)];
+        var source = others.Count + saves.Count + parks.Count > 0 ? database.Matches : database.Batches;
+        await using var batch = source.CreateBatch();
+        foreach (var command in others)
             batch.BatchCommands.Add(command);
         if (checkpoints.Where(checkpoint => checkpoint.ShowsLife).ToList() is { Count: > 0 } alive)
             batch.BatchCommands.Add(AliveCommand(bucket, alive));

@@ -47,7 +47,7 @@ internal sealed class ChildStore(Database database, StoreClock clock)
     public async Task<long?> StartAsync(ChildStart start, CancellationToken cancel)
     {
         var bucket = InstanceId.BucketOf(start.Parent.Instance);
-        await using var command = database.Batches.CreateCommand(SqlText.StartChildren);
+        await using var command = database.Matches.CreateCommand(SqlText.StartChildren);
         // Ten thousand at once take longer than a checkpoint ever may.
         command.CommandTimeout = 60;
         var parameters = command.Parameters;

@@ -36,16 +36,15 @@ internal sealed record ClaimedInstance(
 /// <summary>Claims ready instances and keeps their leases.</summary>
 internal sealed class ClaimStore(Database database, StoreClock clock, TimeProvider time)
 {
-    /// <summary>Claims up to a number of ready instances of one bucket under one lease token.</summary>
+    /// <summary>Claims up to a number of ready instances of one bucket.</summary>
     public async Task<IReadOnlyList<ClaimedInstance>> ClaimAsync(short bucket, int limit, TimeSpan lease, string worker, CancellationToken cancel)
     {
-        var token = Random.Shared.NextInt64(1, long.MaxValue);
         var asked = time.GetTimestamp();
         await using var command = database.Batches.CreateCommand(SqlText.Claim);
         command.Parameters.Add(Columns.Value(bucket));
         command.Parameters.Add(Columns.Value(limit));
         command.Parameters.Add(Columns.Value(lease));
-        command.Parameters.Add(Columns.Value(token));
+        command.Parameters.Add(Columns.Value(Random.Shared.NextInt64()));
         command.Parameters.Add(Columns.Value(worker));
         await using var reader = await command.ExecuteReaderAsync(cancel);
         var claimed = new List<ClaimedInstance>();
@@ -53,7 +52,7 @@ internal sealed class ClaimStore(Database database, StoreClock clock, TimeProvid
         {
             if (claimed.Count == 0)
                 clock.Observe(reader.Time(12), asked);
-            claimed.Add(Read(reader, token));
+            claimed.Add(Read(reader));
         }
 
         return claimed;
@@ -106,8 +105,8 @@ internal sealed class ClaimStore(Database database, StoreClock clock, TimeProvid
     internal static Standing ReadStanding(NpgsqlDataReader reader, int at) =>
         new(reader.GetBoolean(at), reader.TextOrNull(at + 1), reader.GetBoolean(at + 2), reader.GetInt64(at + 3), reader.GetInt64(at + 4));
 
-    private static ClaimedInstance Read(NpgsqlDataReader reader, long token) => new(
-        reader.GetGuid(0), token, reader.GetInt16(1), reader.Time(2),
+    private static ClaimedInstance Read(NpgsqlDataReader reader) => new(
+        reader.GetGuid(0), reader.GetInt64(23), reader.GetInt16(1), reader.Time(2),
         new(reader.GetBoolean(3), reader.TextOrNull(4), reader.GetBoolean(13), reader.GetInt64(14), reader.GetInt64(15)),
         reader.JsonOrNull(5), reader.GetGuid(6), reader.GetFieldValue<byte[]>(7), reader.TextOrNull(8),
         reader.IsDBNull(16) ? null : reader.GetInt32(16), reader.TextOrNull(9), reader.GetInt16(17), reader.JsonOrNull(10), reader.JsonOrNull(11)!,

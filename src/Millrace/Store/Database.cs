@@ -12,7 +12,7 @@ public sealed class Database : IAsyncDisposable, IDisposable
     // is nearly empty, reading all of it looks just as cheap, and was seen to cost nine tenths of the throughput a minute
     // later. These settings leave only nested loops over indexes.
     private const string IndexesOnly =
-        "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_material=off -c jit=off"
+        "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_material=off -c enable_sort=off -c jit=off"
         // What is worked on is in memory: one look-up costs next to nothing there, and a scan of everything still does.
         + " -c random_page_cost=0.1";
 
@@ -20,8 +20,8 @@ public sealed class Database : IAsyncDisposable, IDisposable
     // knows the one partition that it needs, while a kept plan finds that partition when it begins.
     private const string KeepPlans = "-c plan_cache_mode=force_generic_plan";
 
-    // A statement over many rows is planned anew each time: a plan that was kept from when the work table was empty may
-    // go through the whole of it for every row of a batch. The batch shares the cost of the planning.
+    // A statement that matches many rows with a table is planned anew each time: a plan that was kept from when the table
+    // was empty may go through the whole of it for every row. The batch shares the cost of the planning.
     private const string PlanAnew = "-c plan_cache_mode=force_custom_plan";
 
     static Database() => NpgsqlBehaviour.Apply();
@@ -35,16 +35,25 @@ public sealed class Database : IAsyncDisposable, IDisposable
 
         // Claims, renewals and two flushers of checkpoints, and room for one more of each.
         const int batchPool = 6;
+        const int matchPool = 4;
         Source = NpgsqlDataSource.Create(Complete(settings, settings.Store.PoolSize, KeepPlans, silence: 15));
-        Batches = NpgsqlDataSource.Create(Complete(settings, batchPool, PlanAnew, SilenceOfBatches(settings.Pump.Lease)));
+        Batches = NpgsqlDataSource.Create(Complete(settings, batchPool, KeepPlans, SilenceOfBatches(settings.Pump.Lease)));
+        Matches = NpgsqlDataSource.Create(Complete(settings, matchPool, PlanAnew, SilenceOfBatches(settings.Pump.Lease)));
         Buckets = settings.Store.Buckets;
+        IsPooled = new NpgsqlConnectionStringBuilder(settings.ConnectionString).NoResetOnClose;
     }
 
     /// <summary>The pool for single rows, and for everything that is not said to belong to the other one.</summary>
     public NpgsqlDataSource Source { get; }
 
-    /// <summary>The pool for claims, renewals and checkpoints, which match many rows with a table.</summary>
+    /// <summary>The pool for claims, renewals and checkpoints, which look up many rows by their keys.</summary>
     public NpgsqlDataSource Batches { get; }
+
+    /// <summary>The pool for statements that match many rows, each with values of its own, with a table.</summary>
+    public NpgsqlDataSource Matches { get; }
+
+    /// <summary>Whether a transaction pooler stands in between, which the operator announces by <c>No Reset On Close</c>.</summary>
+    public bool IsPooled { get; }
 
     /// <summary>How many buckets new instances are spread over.</summary>
     public int Buckets { get; }
@@ -56,6 +65,7 @@ public sealed class Database : IAsyncDisposable, IDisposable
             return;
         Source.Clear();
         Batches.Clear();
+        Matches.Clear();
     }
 
     /// <summary>A statement about one instance: its bucket, its id and its organisation are the first three parameters.</summary>
@@ -71,6 +81,7 @@ public sealed class Database : IAsyncDisposable, IDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        await Matches.DisposeAsync();
         await Batches.DisposeAsync();
         await Source.DisposeAsync();
     }
@@ -78,6 +89,7 @@ public sealed class Database : IAsyncDisposable, IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        Matches.Dispose();
         Batches.Dispose();
         Source.Dispose();
     }

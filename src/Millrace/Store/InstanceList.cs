@@ -14,8 +14,9 @@ public sealed record InstanceFilter(Guid Organisation, InstanceStatus? Status, s
 
 /// <summary>
 /// Lists instances, newest first, by key and never by offset. Each bucket gives its newest ones from an index that has
-/// the answer's order, and the buckets are merged. A label or a workflow has an index of its own; an ended status is
-/// read from the outcomes' index, a live one from the work table, which is small.
+/// the answer's order, and the buckets are merged. A label or a workflow has an index of its own; completed instances are
+/// read along the outcomes' key, failed and cancelled ones from an index of theirs, which a status written into the
+/// statement lets the planner use; live ones come from the work table, which is small.
 /// </summary>
 public sealed class InstanceList(Database database)
 {
@@ -27,8 +28,6 @@ public sealed class InstanceList(Database database)
         command.Parameters.Add(Columns.Value(filter.Limit));
         command.Parameters.Add(Columns.Value(database.Buckets - 1));
         command.Parameters.Add(Columns.Value(filter.Before ?? Guid.AllBitsSet));
-        if (filter.Status is { } status)
-            command.Parameters.Add(Columns.Value((short)status));
         foreach (var text in new[] { filter.Label, filter.Workflow })
         {
             if (text is not null)
@@ -49,13 +48,13 @@ public sealed class InstanceList(Database database)
         var from = filter.Status switch
         {
             null => "millrace.instance AS instance",
-            { } status when status.IsEnd() => "millrace.outcome AS driver JOIN millrace.instance AS instance ON instance.bucket = driver.bucket AND instance.id = driver.id",
-            _ => "millrace.work AS driver JOIN millrace.instance AS instance ON instance.bucket = driver.bucket AND instance.id = driver.id",
+            { } status when status.IsEnd() => "millrace.outcome AS driver JOIN millrace.instance AS instance ON instance.bucket = driver.bucket AND instance.organisation_id = driver.organisation_id AND instance.id = driver.id",
+            _ => "millrace.work AS driver JOIN millrace.instance AS instance ON instance.bucket = driver.bucket AND instance.organisation_id = driver.organisation_id AND instance.id = driver.id",
         };
         var driver = filter.Status is null ? "instance" : "driver";
         var where = new StringBuilder($"{driver}.bucket = place.bucket AND {driver}.organisation_id = $1 AND {driver}.id < $4");
         if (filter.Status is not null)
-            where.Append($" AND driver.status = ${next++}");
+            where.Append($" AND driver.status = {(short)filter.Status}");
         if (filter.Label is not null)
             where.Append($" AND instance.label = ${next++}");
         if (filter.Workflow is not null)
@@ -80,7 +79,7 @@ public sealed class InstanceList(Database database)
                 LIMIT $2
             ) AS instance
             LEFT JOIN millrace.work AS work ON work.bucket = instance.bucket AND work.id = instance.id
-            LEFT JOIN millrace.outcome AS outcome ON outcome.bucket = instance.bucket AND outcome.id = instance.id
+            LEFT JOIN millrace.outcome AS outcome ON outcome.bucket = instance.bucket AND outcome.organisation_id = $1 AND outcome.id = instance.id
             ORDER BY instance.id DESC
             """;
     }

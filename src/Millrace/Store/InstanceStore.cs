@@ -98,7 +98,7 @@ public sealed class InstanceStore(Database database)
             SELECT work.snapshot, work.started_at, instance.workflow, instance.label, instance.input, instance.variables,
                    instance.parent_id, instance.group_id, instance.place, instance.entry
             FROM millrace.work AS work
-            JOIN millrace.instance AS instance ON instance.bucket = $1 AND instance.id = $2
+            JOIN millrace.instance AS instance ON instance.bucket = $1 AND instance.organisation_id = $3 AND instance.id = $2
             WHERE work.bucket = $1 AND work.id = $2 AND work.organisation_id = $3
             """, organisation, id);
         await using var reader = await command.ExecuteReaderAsync(cancel);

@@ -10,8 +10,10 @@ internal static class Partitions
     private const int WeeksBefore = 1;
     private const int WeeksAhead = 4;
 
-    private static readonly string[] Tables = ["instance", "node_execution", "outcome"];
+    /// <summary>The tables that are partitioned, all by the same weeks.</summary>
+    public static readonly IReadOnlyList<string> Tables = ["instance", "node_execution", "outcome"];
 
+    /// <summary>Makes what is missing of this week's partitions, the one's before and those of the next weeks.</summary>
     public static async Task CreateAsync(NpgsqlConnection connection, CancellationToken cancel)
     {
         var now = await NowAsync(connection, cancel);
@@ -21,19 +23,34 @@ internal static class Partitions
             for (var week = -WeeksBefore; week <= WeeksAhead; week++)
             {
                 var monday = MondayOf(now).AddDays(7 * week);
-                var name = $"{table}_{monday.ToString("yyyyMMdd", CultureInfo.InvariantCulture)}";
-                if (!present.Contains(name))
-                {
-                    await Migrator.ExecuteAsync(connection, $"""
-                        CREATE TABLE IF NOT EXISTS millrace.{name} PARTITION OF millrace.{table}
-                        FOR VALUES FROM ('{InstanceId.LeastAt(monday)}') TO ('{InstanceId.LeastAt(monday.AddDays(7))}')
-                        """, cancel);
-                }
+                if (!present.Contains(Name(table, monday)))
+                    await CreateAsync(connection, table, monday, cancel);
             }
         }
     }
 
-    private static async Task<DateTimeOffset> NowAsync(NpgsqlConnection connection, CancellationToken cancel)
+    /// <summary>Makes the partition of one table for one week.</summary>
+    public static Task CreateAsync(NpgsqlConnection connection, string table, DateTimeOffset monday, CancellationToken cancel) =>
+        Migrator.ExecuteAsync(connection, $"""
+            CREATE TABLE IF NOT EXISTS millrace.{Name(table, monday)} PARTITION OF millrace.{table}
+            FOR VALUES FROM ('{InstanceId.LeastAt(monday)}') TO ('{InstanceId.LeastAt(monday.AddDays(7))}')
+            """, cancel);
+
+    /// <summary>The name of a partition.</summary>
+    public static string Name(string table, DateTimeOffset monday) => string.Create(CultureInfo.InvariantCulture, $"{table}_{monday:yyyyMMdd}");
+
+    /// <summary>The Mondays of all weeks that there are partitions for, the first one first.</summary>
+    public static async Task<IReadOnlyList<DateTimeOffset>> WeeksAsync(NpgsqlConnection connection, CancellationToken cancel)
+    {
+        const string prefix = "outcome_";
+        return [.. (await PresentAsync(connection, cancel))
+            .Where(name => name.StartsWith(prefix, StringComparison.Ordinal))
+            .Select(name => DateTimeOffset.ParseExact(name[prefix.Length..], "yyyyMMdd", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal))
+            .Order()];
+    }
+
+    /// <summary>The store's time.</summary>
+    public static async Task<DateTimeOffset> NowAsync(NpgsqlConnection connection, CancellationToken cancel)
     {
         await using var command = new NpgsqlCommand("SELECT now()", connection);
         return new((DateTime)(await command.ExecuteScalarAsync(cancel))!, TimeSpan.Zero);

@@ -35,15 +35,17 @@ internal sealed class ReceiptStore(Database database)
     private async Task<(HashSet<Guid> Unsettled, HashSet<(Guid, string, int)> Done)> UnsettledAsync(
         short bucket, List<OldReceipt> receipts, CancellationToken cancel)
     {
-        await using var command = database.Batches.CreateCommand(SqlText.Unsettled);
+        await using var command = database.Matches.CreateCommand(SqlText.Unsettled);
         command.CommandTimeout = 60;
         command.Parameters.Add(Columns.Value(bucket));
-        command.Parameters.Add(Columns.Value(receipts.Select(receipt => receipt.Instance).Distinct().ToArray()));
+        var asked = receipts.Select(receipt => (receipt.Instance, receipt.Organisation)).Distinct().ToList();
+        command.Parameters.Add(Columns.Array(asked, NpgsqlDbType.Uuid, receipt => receipt.Instance));
         command.Parameters.Add(new NpgsqlParameter<string[]>
         {
             NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text,
             TypedValue = [.. receipts.Select(receipt => receipt.Path).Distinct()],
         });
+        command.Parameters.Add(Columns.Array(asked, NpgsqlDbType.Uuid, receipt => receipt.Organisation));
         await using var reader = await command.ExecuteReaderAsync(cancel);
         var unsettled = new HashSet<Guid>();
         var done = new HashSet<(Guid, string, int)>();

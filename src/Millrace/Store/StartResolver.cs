@@ -46,11 +46,14 @@ internal sealed class StartResolver(Database database)
     private async Task ResolveAsync(
         short bucket, List<int> places, IReadOnlyList<StartRequest> requests, ResolvedStart?[] resolved, CancellationToken cancel)
     {
-        var named = places.Where(place => requests[place].DefinitionHash is null).ToList();
+        // Most starts of a batch name the same few workflows: each is asked for once.
+        var named = places.Where(place => requests[place].DefinitionHash is null)
+            .GroupBy(place => (requests[place].Organisation, requests[place].Workflow, requests[place].Version))
+            .Select(group => group.ToList()).ToList();
         await using var batch = database.Source.CreateBatch();
         batch.BatchCommands.Add(VariablesCommand(bucket, [.. places.Select(place => requests[place].Organisation).Distinct()]));
         if (named.Count > 0)
-            batch.BatchCommands.Add(WorkflowsCommand(bucket, named, requests));
+            batch.BatchCommands.Add(WorkflowsCommand(bucket, [.. named.Select(group => requests[group[0]])]));
 
         await using var reader = await batch.ExecuteReaderAsync(cancel);
         var variables = await ReadVariablesAsync(reader, cancel);
@@ -66,25 +69,28 @@ internal sealed class StartResolver(Database database)
             return;
         while (await reader.ReadAsync(cancel))
         {
-            var request = requests[reader.GetInt32(0)];
-            var own = variables.GetValueOrDefault(request.Organisation) ?? [];
-            resolved[reader.GetInt32(0)] = new(request, reader.GetFieldValue<byte[]>(2), reader.GetInt32(1), Merge(own, request.Variables));
+            var (version, hash) = (reader.GetInt32(1), reader.GetFieldValue<byte[]>(2));
+            foreach (var place in named[reader.GetInt32(0)])
+            {
+                var own = variables.GetValueOrDefault(requests[place].Organisation) ?? [];
+                resolved[place] = new(requests[place], hash, version, Merge(own, requests[place].Variables));
+            }
         }
     }
 
     private static NpgsqlBatchCommand VariablesCommand(short bucket, Guid[] organisations) =>
         new(VariablesSql) { Parameters = { Columns.Value(bucket), Columns.Value(organisations) } };
 
-    private static NpgsqlBatchCommand WorkflowsCommand(short bucket, List<int> places, IReadOnlyList<StartRequest> requests) =>
+    private static NpgsqlBatchCommand WorkflowsCommand(short bucket, List<StartRequest> named) =>
         new(WorkflowsSql)
         {
             Parameters =
             {
                 Columns.Value(bucket),
-                Columns.Array(places, NpgsqlDbType.Integer, place => place),
-                Columns.Array(places, NpgsqlDbType.Uuid, place => requests[place].Organisation),
-                Columns.Array(places, NpgsqlDbType.Text, place => requests[place].Workflow),
-                Columns.Array(places, NpgsqlDbType.Integer, place => requests[place].Version),
+                Columns.Value(Enumerable.Range(0, named.Count).ToArray()),
+                Columns.Array(named, NpgsqlDbType.Uuid, request => request.Organisation),
+                Columns.Array(named, NpgsqlDbType.Text, request => request.Workflow),
+                Columns.Array(named, NpgsqlDbType.Integer, request => request.Version),
             },
         };
 

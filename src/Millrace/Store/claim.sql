@@ -1,8 +1,12 @@
--- Claims ready instances of one bucket, the most urgent first. Parameters: bucket, limit, lease, token, worker.
--- Plan: one range scan of work_ready for each of the ten priorities, which reads due rows only; leased and sleeping
--- rows lie beyond its end. The nested loop stops as soon as the limit is reached, so nothing more is locked.
+-- Claims ready instances of one bucket, the most urgent first. Parameters: bucket, limit, lease, seed, worker.
+-- The token of each lease is its instance's id hashed with the claim's random seed: no two leases have the same one, so a
+-- token alone proves a lease, and later statements need not match ids with tokens pair by pair.
+-- Plan: one range scan of work_ready for each of the ten priorities, which reads due rows only; sleeping rows and those
+-- whose lease was renewed lie beyond its end. The nested loop stops as soon as the limit is reached, so nothing more is
+-- locked. No indexed column is changed, so the update leaves the indexes alone.
 -- "ready_at < 'infinity'" repeats the index's condition, which the planner cannot derive from now().
--- The select stays in a CTE of its own: joined into the UPDATE directly, its LIMIT may run more than once.
+-- The plan is kept, so it must be the only one whatever the tables' size: "= ANY" can be nothing but look-ups by the
+-- key, in the order of the ids; OFFSET 0 keeps the facts' look-up inside its loop; MATERIALIZED keeps LIMIT from running twice.
 WITH due AS MATERIALIZED (
     SELECT ready.id
     FROM generate_series(0, 9) AS level (priority)
@@ -10,28 +14,32 @@ WITH due AS MATERIALIZED (
         SELECT id
         FROM millrace.work
         WHERE bucket = $1 AND priority = level.priority AND ready_at <= now() AND ready_at < 'infinity'
+          AND (leased_until IS NULL OR leased_until <= now())
         ORDER BY ready_at
         LIMIT $2
         FOR UPDATE SKIP LOCKED
     ) AS ready
     LIMIT $2
 ), claimed AS (
-    UPDATE millrace.work AS work
-    SET ready_at    = now() + $3::interval,
-        lease_token = $4,
-        worker      = $5,
-        claims      = claims + 1,
-        status      = 1,
-        started_at  = coalesce(started_at, now()),
-        waiting_on  = NULL
-    FROM due
-    WHERE work.bucket = $1 AND work.id = due.id
-    RETURNING work.id, work.claims, work.started_at, work.cancel_requested, work.cancel_reason, work.snapshot,
-              work.suspended, work.signal_seq, work.child_seq
+    UPDATE millrace.work
+    SET leased_until = now() + $3::interval,
+        lease_token  = uuid_hash_extended(id, $4),
+        worker       = $5,
+        claims       = claims + 1,
+        status       = 1,
+        started_at   = coalesce(started_at, now()),
+        waiting_on   = NULL
+    WHERE bucket = $1 AND id = ANY (ARRAY(SELECT id FROM due))
+    RETURNING id, organisation_id, claims, started_at, cancel_requested, cancel_reason, snapshot, suspended, signal_seq, child_seq, lease_token
 )
 SELECT claimed.id, claimed.claims, claimed.started_at, claimed.cancel_requested, claimed.cancel_reason, claimed.snapshot,
-       instance.organisation_id, instance.definition_hash, instance.workflow, instance.label, instance.input, instance.variables,
+       facts.organisation_id, facts.definition_hash, facts.workflow, facts.label, facts.input, facts.variables,
        clock_timestamp() AS now, claimed.suspended, claimed.signal_seq, claimed.child_seq,
-       instance.version, instance.priority, instance.parent_id, instance.group_id, instance.place, instance.entry, instance.depth
+       facts.version, facts.priority, facts.parent_id, facts.group_id, facts.place, facts.entry, facts.depth, claimed.lease_token
 FROM claimed
-JOIN millrace.instance AS instance ON instance.bucket = $1 AND instance.id = claimed.id;
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM millrace.instance
+    WHERE bucket = $1 AND organisation_id = claimed.organisation_id AND id = claimed.id
+    OFFSET 0
+) AS facts;

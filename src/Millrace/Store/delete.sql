@@ -4,7 +4,7 @@ WITH gone AS (
     WHERE bucket = $1 AND id = $2 AND organisation_id = $3
     RETURNING id
 ), facts AS (
-    DELETE FROM millrace.instance WHERE bucket = $1 AND id = $2 AND EXISTS (SELECT FROM gone)
+    DELETE FROM millrace.instance WHERE bucket = $1 AND organisation_id = $3 AND id = $2 AND EXISTS (SELECT FROM gone)
 ), history AS (
     DELETE FROM millrace.node_execution WHERE bucket = $1 AND instance_id = $2 AND EXISTS (SELECT FROM gone)
 ), signals AS (

@@ -1,4 +1,4 @@
 -- Which of some instances have ended. Primary key look-ups.
 SELECT outcome.id
-FROM unnest($2::uuid[]) AS asked (id)
-JOIN millrace.outcome AS outcome ON outcome.bucket = $1 AND outcome.id = asked.id;
+FROM unnest($2::uuid[], $3::uuid[]) AS asked (id, organisation_id)
+JOIN millrace.outcome AS outcome ON outcome.bucket = $1 AND outcome.organisation_id = asked.organisation_id AND outcome.id = asked.id;

@@ -1,13 +1,9 @@
 -- As progress.sql, for instances that ended: the work row goes and the outcome comes. Returns those whose lease held.
-WITH held AS (
-    SELECT work.id
-    FROM unnest($2::uuid[], $3::bigint[]) AS item (id, lease_token)
-    CROSS JOIN LATERAL (
-        SELECT *
-        FROM millrace.work
-        WHERE bucket = $1 AND id = item.id AND lease_token = item.lease_token
-        FOR UPDATE
-    ) AS work
+-- None of their executions can be there already: a commit that stored them would have taken the work row with it.
+WITH ended AS (
+    DELETE FROM millrace.work
+    WHERE bucket = $1 AND id = ANY ($2) AND lease_token = ANY ($3)
+    RETURNING id
 ), history AS (
     INSERT INTO millrace.node_execution
            (bucket, instance_id, organisation_id, ordinal, path, iteration, attempt, kind, status, result, error,
@@ -17,16 +13,13 @@ WITH held AS (
                 $11::smallint[], $12::json[], $13::json[], $14::timestamptz[], $15::timestamptz[],
                 $16::json[])
          AS done (id, organisation_id, ordinal, path, iteration, attempt, kind, status, result, error, started_at, ended_at, events)
-    WHERE (done.id IN (SELECT id FROM held)) IS TRUE
-    ON CONFLICT DO NOTHING
+    WHERE (done.id IN (SELECT id FROM ended)) IS TRUE
 ), outcomes AS (
     INSERT INTO millrace.outcome (bucket, id, organisation_id, started_at, status, result, error, snapshot)
     SELECT $1, item.*
     FROM unnest($2::uuid[], $18::uuid[], $19::timestamptz[], $20::smallint[], $21::json[], $22::json[], $23::json[])
          AS item (id, organisation_id, started_at, status, result, error, snapshot)
-    WHERE (item.id IN (SELECT id FROM held)) IS TRUE
+    WHERE (item.id IN (SELECT id FROM ended)) IS TRUE
 )
-DELETE FROM millrace.work AS work
-USING held
-WHERE work.bucket = $1 AND work.id = held.id
-RETURNING work.id;
+SELECT id
+FROM ended;

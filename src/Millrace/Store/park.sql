@@ -33,6 +33,7 @@ WITH held AS (
 UPDATE millrace.work AS work
 SET ready_at      = held.ready_at,
     lease_token   = NULL,
+    leased_until  = NULL,
     worker        = NULL,
     claims        = 0,
     status        = CASE WHEN held.ready_at <= now() THEN 0 WHEN work.suspended THEN 3 ELSE 2 END,

@@ -1,18 +1,14 @@
 -- Stores the executions that ended, for instances that go on, where the lease still holds. Returns those instances and
 -- what has been asked of them: to be cancelled, to be suspended, to take in signals and ends. The row locks keep a takeover out until the commit.
 -- Parameters: bucket, ids and tokens, then one array for each column of the executions, then the worker.
--- Plan: a primary key look-up for each id, in the order of the ids, which is the order of the locks: the caller sorts
--- them, and LATERAL leaves no other order. "IN (…) IS TRUE" is asked of a hash table; without IS TRUE it would become a
--- join, and our sessions have none but nested loops.
+-- Plan: look-ups by the key, in the order of the ids, which is the order of the locks; "= ANY" leaves no other plan.
+-- "IN (…) IS TRUE" is asked of a hash table; without IS TRUE it would become a join, and our sessions have none but
+-- nested loops.
 WITH held AS (
-    SELECT work.id, work.cancel_requested, work.cancel_reason, work.suspended, work.signal_seq, work.child_seq
-    FROM unnest($2::uuid[], $3::bigint[]) AS item (id, lease_token)
-    CROSS JOIN LATERAL (
-        SELECT *
-        FROM millrace.work
-        WHERE bucket = $1 AND id = item.id AND lease_token = item.lease_token
-        FOR NO KEY UPDATE
-    ) AS work
+    SELECT id, cancel_requested, cancel_reason, suspended, signal_seq, child_seq
+    FROM millrace.work
+    WHERE bucket = $1 AND id = ANY ($2) AND lease_token = ANY ($3)
+    FOR NO KEY UPDATE
 ), history AS (
     INSERT INTO millrace.node_execution
            (bucket, instance_id, organisation_id, ordinal, path, iteration, attempt, kind, status, result, error,

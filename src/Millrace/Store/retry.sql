@@ -9,5 +9,5 @@ INSERT INTO millrace.work (bucket, id, organisation_id, priority, ready_at, star
 SELECT $1, $2, $3, instance.priority, now(), gone.started_at, $5, $6, $6,
        CASE WHEN EXISTS (SELECT FROM millrace.child_group WHERE bucket = $1 AND parent_id = $2) THEN 1 ELSE 0 END
 FROM gone
-JOIN millrace.instance AS instance ON instance.bucket = $1 AND instance.id = $2
+JOIN millrace.instance AS instance ON instance.bucket = $1 AND instance.organisation_id = $3 AND instance.id = $2
 RETURNING id;

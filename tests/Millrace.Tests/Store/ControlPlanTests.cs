@@ -16,7 +16,7 @@ public sealed class ControlPlanTests(ServerFixture fixture) : IClassFixture<Serv
 
     [Theory]
     [MemberData(nameof(Statements))]
-    public Task A_batch_reads_by_key_only(string name) => CheckAsync(name, fixture.Server.Service<Database>().Batches);
+    public Task A_batch_reads_by_key_only(string name) => CheckAsync(name, fixture.Server.Service<Database>().Matches);
 
     [Theory]
     [MemberData(nameof(SingleRows))]
