@@ -44,6 +44,9 @@ internal static class BodyReader
     /// <summary>The media type that was sent, if it is one of those allowed.</summary>
     public static string RequireType(HttpRequest request, params ReadOnlySpan<string> allowed)
     {
+        // As nearly everybody sends it.
+        if (allowed.Contains(request.ContentType))
+            return request.ContentType!;
         if (MediaTypeHeaderValue.TryParse(request.ContentType, out var type))
         {
             var isUtf8 = !type.Charset.HasValue || type.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase)

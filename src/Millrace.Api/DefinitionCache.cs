@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using System.Text.Json;
 using Microsoft.Extensions.Options;
 using Millrace.Configuration;
@@ -14,7 +13,7 @@ public sealed class DefinitionCache(IOptions<MillraceOptions> options)
 {
     private const int CacheSize = 1000;
     private const int LargestCached = 64 << 10;
-    private readonly ConcurrentDictionary<string, Workflow> cache = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<byte[], Workflow> cache = new(new ByText());
 
     /// <summary>Reads a definition that has passed <see cref="JsonDoor"/>.</summary>
     public bool TryRead(JsonElement definition, out Workflow? workflow, out IReadOnlyList<Fault> faults)
@@ -23,15 +22,32 @@ public sealed class DefinitionCache(IOptions<MillraceOptions> options)
         if (text.Length > LargestCached)
             return WorkflowReader.TryRead(definition, options.Value.Limits, out workflow, out faults);
 
-        var key = Convert.ToBase64String(SHA256.HashData(text));
         faults = [];
-        if (cache.TryGetValue(key, out workflow))
+        if (cache.GetAlternateLookup<ReadOnlySpan<byte>>().TryGetValue(text, out workflow))
             return true;
         if (!WorkflowReader.TryRead(definition, options.Value.Limits, out workflow, out faults))
             return false;
         if (cache.Count >= CacheSize)
             cache.Clear();
-        cache[key] = workflow!;
+        cache[text.ToArray()] = workflow!;
         return true;
+    }
+
+    private sealed class ByText : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
+    {
+        public bool Equals(byte[]? x, byte[]? y) => x.AsSpan().SequenceEqual(y);
+
+        public bool Equals(ReadOnlySpan<byte> alternate, byte[] other) => alternate.SequenceEqual(other);
+
+        public int GetHashCode(byte[] obj) => GetHashCode(obj.AsSpan());
+
+        public int GetHashCode(ReadOnlySpan<byte> alternate)
+        {
+            var hash = new HashCode();
+            hash.AddBytes(alternate);
+            return hash.ToHashCode();
+        }
+
+        public byte[] Create(ReadOnlySpan<byte> alternate) => alternate.ToArray();
     }
 }

@@ -41,7 +41,9 @@ internal static class QueryReader
     /// <summary>The wait of a "Prefer: wait=10" header (RFC 7240), in seconds; what cannot be read there is not a preference.</summary>
     public static TimeSpan? PreferredWait(HttpRequest request)
     {
-        foreach (var preference in request.Headers["Prefer"].SelectMany(value => (value ?? "").Split([',', ';'], StringSplitOptions.TrimEntries)))
+        if (request.Headers["Prefer"] is not { Count: > 0 } preferences)
+            return null;
+        foreach (var preference in preferences.SelectMany(value => (value ?? "").Split([',', ';'], StringSplitOptions.TrimEntries)))
         {
             if (preference.StartsWith("wait=", StringComparison.OrdinalIgnoreCase)
                 && int.TryParse(preference.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds))

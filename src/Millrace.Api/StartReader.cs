@@ -16,7 +16,12 @@ internal sealed class StartReader(DefinitionCache definitions, LimitOptions limi
 {
     private const int LongestLabel = 200;
 
-    public ReadStart? Read(JsonElement body, string pointer, Guid organisation, FaultList faults)
+    /// <param name="body">The start.</param>
+    /// <param name="pointer">Where it stands.</param>
+    /// <param name="organisation">Whose it is.</param>
+    /// <param name="isKeyed">Whether it came with an idempotency key, and must be told from another one under the same key.</param>
+    /// <param name="faults">Takes what is wrong.</param>
+    public ReadStart? Read(JsonElement body, string pointer, Guid organisation, bool isKeyed, FaultList faults)
     {
         if (ObjectReader.Of(body, pointer, faults) is not { } reader)
             return null;
@@ -52,7 +57,7 @@ internal sealed class StartReader(DefinitionCache definitions, LimitOptions limi
                 Variables = variables,
                 RunAt = runAt,
                 Delay = delay,
-                Fingerprint = SHA256.HashData(Json.From(body).Minified().Utf8.Span),
+                Fingerprint = isKeyed ? SHA256.HashData(Json.From(body).Minified().Utf8.Span) : [],
             },
             definition);
     }

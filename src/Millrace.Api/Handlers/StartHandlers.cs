@@ -27,10 +27,9 @@ public sealed class StartHandlers(
             return new WithHeaders(Answers.Json(Answers.Instance(ended), ApiJson.Relaxed.InstanceResponse), ("Preference-Applied", "wait"));
 
         var links = Answers.Links(id);
-        return new WithHeaders(
-            Answers.Json(new(id, InstanceStatus.Pending.Name(), links), ApiJson.Relaxed.StartResponse, StatusCodes.Status202Accepted),
-            ("Location", links.Self),
-            ("Retry-After", "1"));
+        var headers = request.HttpContext.Response.Headers;
+        (headers.Location, headers.RetryAfter) = (links.Self, "1");
+        return Answers.Json(new(id, InstanceStatus.Pending.Name(), links), ApiJson.Relaxed.StartResponse, StatusCodes.Status202Accepted);
     }
 
     private async Task<Guid> StoreAsync(HttpRequest request, Guid organisation, CancellationToken cancel)
@@ -39,7 +38,7 @@ public sealed class StartHandlers(
         using var share = budget.Take(request, MaxStartBytes);
         var body = await BodyReader.JsonAsync(request, MaxStartBytes, cancel);
         var faults = new FaultList();
-        if (reader.Read(body, "", organisation, faults) is not { } start)
+        if (reader.Read(body, "", organisation, key is not null, faults) is not { } start)
             throw new ProblemException(faults.All);
         if (start.Definition is { } definition)
             await workflows.EnsureAsync(organisation, definition, cancel);
@@ -59,11 +58,11 @@ public sealed class StartHandlers(
             faults.Add("", $"The batch has {items.Count:N0} items; at most {limits.BatchItems:N0} are allowed.", tooLarge: true);
         if (items.Count == 0)
             faults.Add("", "The batch is empty.");
-        var batch = faults.Any ? [] : items.Select((item, i) => reader.Read(item, $"/{i}", organisation, faults)).ToList();
+        var batch = faults.Any ? [] : items.Select((item, i) => reader.Read(item, $"/{i}", organisation, key is not null, faults)).ToList();
         if (faults.Any)
             throw new ProblemException(faults.All);
 
-        foreach (var definition in batch.Select(start => start!.Definition).OfType<Workflows.Workflow>().DistinctBy(workflow => Convert.ToHexString(workflow.Hash)))
+        foreach (var definition in batch.Select(start => start!.Definition).OfType<Workflows.Workflow>().Distinct(ReferenceEqualityComparer.Instance).Cast<Workflows.Workflow>().DistinctBy(workflow => Convert.ToHexString(workflow.Hash)))
             await workflows.EnsureAsync(organisation, definition, cancel);
         var requests = batch.Select((start, i) => start!.Request with { IdempotencyKey = KeyOfItem(key, i) }).ToList();
         var outcome = await starts.StartAllAsync(requests, cancel);
