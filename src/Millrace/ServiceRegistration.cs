@@ -60,6 +60,7 @@ public static class ServiceRegistration
         services.AddSingleton(provider => new OutcomeHub(provider.GetRequiredService<Database>(), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<ClaimStore>();
         services.AddSingleton<CheckpointStore>();
+        services.AddSingleton<SqlStatement>();
         services.AddSingleton<SqlConnections>();
         services.AddSingleton<SqlExecutor>();
         services.AddSingleton<HttpExecutor>();

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Millrace.Store;
 using Millrace.Values;
 using Npgsql;
@@ -17,6 +18,8 @@ internal sealed class ReceiptTable
 
     // "receipt" in ASCII.
     private const long LockKey = 0x72_65_63_65_69_70_74;
+    private static readonly ConcurrentDictionary<string, string> Guards = new(StringComparer.Ordinal);
+    private static readonly ConcurrentDictionary<string, string> Inserts = new(StringComparer.Ordinal);
     private volatile string? found;
     private volatile bool looked;
 
@@ -108,14 +111,14 @@ internal sealed class ReceiptTable
     }
 
     /// <summary>The text of <see cref="Guard"/>.</summary>
-    public static string GuardOf(string table) =>
-        $"SELECT ('this execution has its receipt already: ' || execution_id)::integer FROM {table} WHERE execution_id = $1 AND bucket = $2";
+    public static string GuardOf(string table) => Guards.GetOrAdd(table, static table =>
+        $"SELECT ('this execution has its receipt already: ' || execution_id)::integer FROM {table} WHERE execution_id = $1 AND bucket = $2");
 
     /// <summary>The text of <see cref="Insert"/>.</summary>
-    public static string InsertInto(string table) => $"""
+    public static string InsertInto(string table) => Inserts.GetOrAdd(table, static table => $"""
         INSERT INTO {table} (bucket, execution_id, organisation_id, instance_id, path, iteration, attempt, result)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-        """;
+        """);
 
     /// <summary>A batch of receipts older than an age, in the order of their age; those after the given one.</summary>
     public static async Task<IReadOnlyList<OldReceipt>> OldAsync(

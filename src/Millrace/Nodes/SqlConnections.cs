@@ -30,6 +30,9 @@ internal sealed record SqlConnection(NpgsqlDataSource Source, SemaphoreSlim Plac
 
     /// <summary>Finds dead connections; null behind a pooler, whose sessions are not the server's.</summary>
     public SessionWatch? Watch { get; init; }
+
+    /// <summary>Lets quick reads share sessions.</summary>
+    public ReadPipeline? Pipeline { get; set; }
 }
 
 /// <summary>The named connections. Each has its own login, so what a statement may do is what its login may do.</summary>
@@ -39,12 +42,13 @@ internal sealed class SqlConnections : IAsyncDisposable
     // A dead connection is given up after two to three times this.
     private static readonly TimeSpan WatchPatience = TimeSpan.FromSeconds(5);
     private readonly MillraceOptions settings;
+    private readonly SqlStatement statement;
     private readonly TimeProvider time;
     private readonly ConcurrentDictionary<string, Lazy<SqlConnection>> open = new(StringComparer.Ordinal);
 
-    public SqlConnections(IOptions<MillraceOptions> options, TimeProvider time)
+    public SqlConnections(IOptions<MillraceOptions> options, SqlStatement statement, TimeProvider time)
     {
-        this.time = time;
+        (this.statement, this.time) = (statement, time);
         NpgsqlBehaviour.Apply();
         settings = options.Value;
         ConnectionStrings.Check(settings);
@@ -65,6 +69,8 @@ internal sealed class SqlConnections : IAsyncDisposable
     {
         foreach (var connection in open.Values.Where(connection => connection.IsValueCreated))
         {
+            if (connection.Value.Pipeline is { } pipeline)
+                await pipeline.DisposeAsync();
             if (connection.Value.Watch is { } watch)
                 await watch.DisposeAsync();
             await connection.Value.Source.DisposeAsync();
@@ -91,19 +97,24 @@ internal sealed class SqlConnections : IAsyncDisposable
         };
 
         // A transaction pooler, which "No Reset On Close" announces, keeps no prepared statements and takes no options.
-        if (!builder.NoResetOnClose)
+        // Without one we put back those sessions ourselves that need it.
+        var isPooled = builder.NoResetOnClose;
+        if (!isPooled)
         {
+            builder.NoResetOnClose = true;
             (builder.MaxAutoPrepare, builder.AutoPrepareMinUsages) = (50, 3);
             builder.Options = $"{SessionOptions()} {builder.Options}".TrimEnd();
         }
 
         var source = NpgsqlDataSource.Create(builder);
-        return new(source, new(settings.Sql.PoolSize), builder.NoResetOnClose)
+        var connection = new SqlConnection(source, new(settings.Sql.PoolSize), isPooled)
         {
             Timeout = settings.Sql.Timeout,
             IdleInTransaction = IdleInTransaction,
-            Watch = builder.NoResetOnClose ? null : new(source, WatchPatience, time),
+            Watch = isPooled ? null : new(source, WatchPatience, time),
         };
+        connection.Pipeline = new(connection, statement, settings.Sql.PoolSize, time);
+        return connection;
     }
 
     private TimeSpan IdleInTransaction => TimeSpan.FromSeconds(Math.Clamp(settings.Pump.Lease.TotalSeconds / 2, 1, 60));

@@ -10,10 +10,9 @@ namespace Millrace.Nodes;
 /// Runs the statement of a SQL node, and rides out what is not its fault: a database that is away or restarts, a lost
 /// connection, a deadlock. Whatever the fault left behind, receipts keep the effects from happening twice.
 /// </summary>
-internal sealed class SqlExecutor(SqlConnections connections, IOptions<MillraceOptions> options, TimeProvider time)
+internal sealed class SqlExecutor(SqlConnections connections, SqlStatement statement, IOptions<MillraceOptions> options, TimeProvider time)
 {
     private readonly SqlOptions settings = options.Value.Sql;
-    private readonly SqlStatement statement = new(options.Value);
     private readonly Patience patience = new(time, StoreFaults.IsPassingForStatement);
 
     public async Task<NodeEnd> ExecuteAsync(NodeContext context, ExecuteSql command, CancellationToken cancel)
@@ -55,6 +54,8 @@ internal sealed class SqlExecutor(SqlConnections connections, IOptions<MillraceO
 
     private async Task<NodeEnd> TryAsync(SqlConnection connection, NodeContext context, ExecuteSql command, TimeSpan timeout, CancellationToken cancel)
     {
+        if (connection.Pipeline is { } pipeline && pipeline.Takes(context, command) && await pipeline.ExecuteAsync(command).WaitAsync(cancel) is { } end)
+            return end;
         await connection.Places.WaitAsync(cancel);
         using var limit = new StatementLimit(timeout, cancel);
         try

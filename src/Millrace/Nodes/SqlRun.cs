@@ -19,19 +19,25 @@ internal sealed record SqlRun(
     public string Text => Command.Sql.Query.Text;
 
     /// <summary>An empty batch, whose results will be text, which every type has.</summary>
-    public NpgsqlBatch Batch()
+    public NpgsqlBatch Batch() => Batch(Session, Timeout);
+
+    /// <summary>An empty batch, whose results will be text, which every type has.</summary>
+    public static NpgsqlBatch Batch(NpgsqlConnection session, TimeSpan timeout)
     {
         // The token and the server's own limit end a statement; this one ends what is left of one that was given up.
-        var batch = new NpgsqlBatch(Session) { Timeout = (int)Math.Min(Timeout.TotalSeconds + 30, int.MaxValue) };
+        var batch = new NpgsqlBatch(session) { Timeout = (int)Math.Min(timeout.TotalSeconds + 30, int.MaxValue) };
         CommandOf(batch).AllResultTypesAreUnknown = true;
         return batch;
     }
 
     /// <summary>The statement with its values as parameters.</summary>
-    public NpgsqlBatchCommand Statement()
+    public NpgsqlBatchCommand Statement() => Statement(Command);
+
+    /// <summary>A statement with its values as parameters.</summary>
+    public static NpgsqlBatchCommand Statement(ExecuteSql command)
     {
-        var statement = new NpgsqlBatchCommand(Text);
-        foreach (var value in Command.Parameters)
+        var statement = new NpgsqlBatchCommand(command.Sql.Query.Text);
+        foreach (var value in command.Parameters)
             statement.Parameters.Add(SqlParameters.Of(value));
         return statement;
     }
@@ -40,16 +46,35 @@ internal sealed record SqlRun(
     /// The settings that the transaction needs beyond its session's; null for none. Sessions behind a transaction pooler
     /// have none of ours.
     /// </summary>
-    public NpgsqlBatchCommand? Settings(bool readOnly)
+    public NpgsqlBatchCommand? Settings(bool mayWrite)
     {
-        var settings = new List<string>();
-        if (readOnly)
-            settings.Add("set_config('transaction_read_only', 'on', true)");
-        if (NeedsTimeout)
-            settings.Add($"set_config('statement_timeout', '{Milliseconds(Timeout)}', true)");
-        if (Connection.IsPooled && !readOnly)
-            settings.Add($"set_config('idle_in_transaction_session_timeout', '{Milliseconds(Connection.IdleInTransaction)}', true)");
-        return settings is [] ? null : new($"SELECT {string.Join(", ", settings)}");
+        if (!NeedsTimeout)
+            return null;
+        var settings = $"SELECT set_config('statement_timeout', '{Milliseconds(Timeout)}', true)";
+        return new(Connection.IsPooled && mayWrite
+            ? $"{settings}, set_config('idle_in_transaction_session_timeout', '{Milliseconds(Connection.IdleInTransaction)}', true)"
+            : settings);
+    }
+
+    /// <summary>
+    /// Puts the session back to how it began, if the statement may have left anything in it. A session that cannot be put
+    /// back is closed. Behind a transaction pooler that is the pooler's affair.
+    /// </summary>
+    public async ValueTask PutBackAsync()
+    {
+        if (Connection.IsPooled || !Connection.Habits.MayLeaveTraces(Text) || Session.FullState is not System.Data.ConnectionState.Open)
+            return;
+        try
+        {
+            await using var command = new NpgsqlCommand(
+                "CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD SEQUENCES; DISCARD TEMP; RESET ALL", Session)
+            { CommandTimeout = 5 };
+            await command.ExecuteNonQueryAsync(CancellationToken.None);
+        }
+        catch (Exception e) when (e is NpgsqlException or InvalidOperationException)
+        {
+            NpgsqlConnection.ClearPool(Session);
+        }
     }
 
     /// <summary>Gives the session the statement's own time limit, where it needs one and there is no transaction for it.</summary>

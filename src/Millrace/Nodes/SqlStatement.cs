@@ -1,4 +1,5 @@
 using System.Data;
+using Microsoft.Extensions.Options;
 using Millrace.Configuration;
 using Millrace.Execution;
 using Millrace.Faults;
@@ -16,18 +17,61 @@ namespace Millrace.Nodes;
 /// <item>One that cannot run inside a transaction, alone. It may happen twice if its worker dies.</item>
 /// </list>
 /// </summary>
-internal sealed class SqlStatement(MillraceOptions options)
+internal sealed class SqlStatement(IOptions<MillraceOptions> options, TimeProvider time)
 {
     // No column of a user has this name by accident: it tells our result from the statement's, which may have none.
     private static readonly string Marker = $"millrace_{Guid.NewGuid():N}";
-    private readonly SqlResultWriter results = new(options.Sql.MaxRows, options.Limits.ResultBytes);
+    private readonly SqlResultWriter results = new(options.Value.Sql.MaxRows, options.Value.Limits.ResultBytes);
 
     /// <summary>Executes it, until the limit is cancelled.</summary>
     public async Task<NodeEnd> RunAsync(SqlConnection connection, NodeContext context, ExecuteSql command, TimeSpan timeout, StatementLimit limit)
     {
         await using var session = await connection.Source.OpenConnectionAsync(limit.Stop);
         using var watched = connection.Watch?.Watch(session, limit);
-        return await RunAsync(new SqlRun(connection, session, context, command, timeout, limit.Stop));
+        var run = new SqlRun(connection, session, context, command, timeout, limit.Stop);
+        try
+        {
+            return await RunAsync(run);
+        }
+        finally
+        {
+            await run.PutBackAsync();
+        }
+    }
+
+    /// <summary>
+    /// Executes statements that are known to read, one after the other and each in a transaction of its own, in one round
+    /// trip. The first failure ends it.
+    /// </summary>
+    /// <param name="connection">Where.</param>
+    /// <param name="commands">What.</param>
+    /// <param name="add">Takes their ends, in their order.</param>
+    /// <param name="limit">How long it may take.</param>
+    public async Task ReadAllAsync(SqlConnection connection, IReadOnlyList<ExecuteSql> commands, Action<NodeEnd> add, StatementLimit limit)
+    {
+        await using var session = await connection.Source.OpenConnectionAsync(limit.Stop);
+        using var watched = connection.Watch?.Watch(session, limit);
+        await using var batch = SqlRun.Batch(session, connection.Timeout);
+        foreach (var command in commands)
+        {
+            if (command.Sql.ReadOnly)
+                batch.BatchCommands.Add(new("BEGIN READ ONLY"));
+            batch.BatchCommands.Add(SqlRun.Statement(command));
+            // The barrier ends what the guard has to undo.
+            batch.BatchCommands.Add(new(command.Sql.ReadOnly ? "COMMIT" : WroteGuard) { AppendErrorBarrier = true });
+        }
+
+        await using var reader = await batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, limit.Stop);
+        foreach (var command in commands)
+        {
+            var end = await results.WriteAsync(reader, limit.Stop);
+            await reader.NextResultAsync(limit.Stop);
+            if (end.Failure is not null)
+                return;
+            if (!command.Sql.ReadOnly)
+                await reader.NextResultAsync(limit.Stop);
+            add(end);
+        }
     }
 
     private async Task<NodeEnd> RunAsync(SqlRun run)
@@ -60,19 +104,33 @@ internal sealed class SqlStatement(MillraceOptions options)
         }
     }
 
-    // Statements of one batch share a transaction, which ends with it.
+    // Statements of one batch share a transaction, which ends with it where nothing begins one of its own.
     private async Task<NodeEnd> ReadAsync(SqlRun run, bool guarded)
     {
         await using var batch = run.Batch();
-        Add(batch, run.Settings(readOnly: !guarded));
+        if (!guarded)
+            batch.BatchCommands.Add(new("BEGIN READ ONLY"));
+        var results = Add(batch, run.Settings(mayWrite: guarded));
         var place = batch.BatchCommands.Count;
         batch.BatchCommands.Add(run.Statement());
-        if (guarded)
-            batch.BatchCommands.Add(new(WroteGuard));
-        await using var reader = await batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, run.Cancel);
-        if (place > 0)
-            await reader.NextResultAsync(run.Cancel);
-        return await ResultToEndAsync(batch, reader, place, run.Cancel);
+        batch.BatchCommands.Add(new(guarded ? WroteGuard : "COMMIT"));
+        var begun = time.GetTimestamp();
+        try
+        {
+            await using var reader = await batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, run.Cancel);
+            for (; results > 0; results--)
+                await reader.NextResultAsync(run.Cancel);
+            var hasRows = reader.FieldCount > 0 && reader.GetName(0) != Marker;
+            var end = await ResultToEndAsync(batch, reader, place, run.Cancel);
+            if (hasRows && end.Failure is null)
+                run.Connection.Pipeline?.Learn(run.Text, time.GetElapsedTime(begun));
+            return end;
+        }
+        catch when (!guarded)
+        {
+            await run.RollBackAsync();
+            throw;
+        }
     }
 
     private async Task<NodeEnd> WriteAsync(SqlRun run)
@@ -124,24 +182,27 @@ internal sealed class SqlStatement(MillraceOptions options)
         }
     }
 
-    // Executes the statement and leaves the transaction open; tells whether it has written anything.
+    // Executes the statement and leaves the transaction open; tells whether it has written anything. One that usually
+    // writes is not asked about: a receipt for nothing does no harm.
     private async Task<(NodeEnd End, bool Wrote)> ExecuteInTransactionAsync(SqlRun run, string? guardedBy, Receipt receipt)
     {
         await using var batch = run.Batch();
         batch.BatchCommands.Add(new("BEGIN"));
-        var results = Add(batch, run.Settings(readOnly: false));
+        var results = Add(batch, run.Settings(mayWrite: true));
         if (guardedBy is not null)
             results += Add(batch, ReceiptTable.Guard(guardedBy, receipt));
         var place = batch.BatchCommands.Count;
         batch.BatchCommands.Add(run.Statement());
-        batch.BatchCommands.Add(new(WroteQuestion));
+        var isAsked = run.Connection.Habits.Of(run.Text) is not Habit.Writes;
+        if (isAsked)
+            batch.BatchCommands.Add(new(WroteQuestion));
 
         await using var reader = await batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, run.Cancel);
         for (; results > 0; results--)
             await reader.NextResultAsync(run.Cancel);
         var end = await ResultAsync(batch, reader, place, run.Cancel);
-        if (end.Failure is not null)
-            return (end, false);
+        if (end.Failure is not null || !isAsked)
+            return (end, end.Failure is null);
         await reader.ReadAsync(run.Cancel);
         return (end, reader.GetString(0) is "t");
     }

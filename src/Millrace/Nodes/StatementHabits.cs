@@ -26,6 +26,8 @@ internal sealed class StatementHabits
 {
     private const int Capacity = 10_000;
     private readonly ConcurrentDictionary<string, Habit> known = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, bool> traces = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, bool> quick = new(StringComparer.Ordinal);
 
     /// <summary>What is known of a statement.</summary>
     public Habit Of(string statement) => known.GetValueOrDefault(statement);
@@ -39,5 +41,29 @@ internal sealed class StatementHabits
             known.TryAdd(statement, habit);
         else
             known[statement] = habit;
+    }
+
+    /// <summary>Whether a statement has read rows, and answered at once, the last time that it was executed by itself.</summary>
+    public bool IsQuick(string statement) => quick.ContainsKey(statement);
+
+    /// <summary>A statement has read rows and answered at once.</summary>
+    public void LearnQuick(string statement)
+    {
+        if (quick.Count >= Capacity)
+            quick.Clear();
+        quick[statement] = true;
+    }
+
+    /// <summary>A statement has failed or has taken long.</summary>
+    public void ForgetQuick(string statement) => quick.TryRemove(statement, out _);
+
+    /// <summary>Whether a statement may leave traces in its session.</summary>
+    public bool MayLeaveTraces(string statement)
+    {
+        if (traces.TryGetValue(statement, out var may))
+            return may;
+        if (traces.Count >= Capacity)
+            traces.Clear();
+        return traces[statement] = SessionTraces.MayLeave(statement);
     }
 }
