@@ -68,6 +68,7 @@ public static class ServiceRegistration
         services.AddSingleton<NodeExecutors>();
         services.AddHostedService<InstancePump>();
         services.AddHostedService<Maintenance>();
+        services.AddHostedService<RemoteWake>();
         services.AddSingleton<ReceiptStore>();
         services.AddSingleton<ReceiptCleaner>();
         services.AddHostedService(provider => provider.GetRequiredService<ReceiptCleaner>());
