@@ -53,6 +53,9 @@ internal static partial class Log
     [LoggerMessage(17, LogLevel.Error, "{Count} instances could not be handed back in time; their leases run out")]
     public static partial void NotHandedBack(this ILogger log, int count);
 
+    [LoggerMessage(18, LogLevel.Information, "The week from {Week:yyyy-MM-dd} was let go: it is older than {Age}, and what had ended in it is gone")]
+    public static partial void WeekLetGo(this ILogger log, DateTimeOffset week, TimeSpan age);
+
     [LoggerMessage(13, LogLevel.Error, "Handler {Handler} threw at {Path} of instance {Instance}")]
     public static partial void HandlerThrew(this ILogger log, string handler, Guid instance, string path, Exception exception);
 }

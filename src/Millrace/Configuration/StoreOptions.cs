@@ -12,13 +12,20 @@ public sealed class StoreOptions
     [Range(1, 1024)]
     public int Buckets { get; set; } = 1;
 
-    /// <summary>The most connections to the store at once; the pump's claims and checkpoints have up to six more.</summary>
+    /// <summary>The most connections to the store at once; the pump's claims and checkpoints have up to ten more.</summary>
     [Range(2, 1000)]
     public int PoolSize { get; set; } = 16;
 
     /// <summary>How long an idempotency key is remembered.</summary>
     [Range(typeof(TimeSpan), "00:01:00", "365.00:00:00")]
     public TimeSpan IdempotencyWindow { get; set; } = TimeSpan.FromHours(24);
+
+    /// <summary>
+    /// How long instances are kept at the least, counted from the end of the week they were started in; null to keep them
+    /// for ever. Whole weeks are let go at once, but for what still lives.
+    /// </summary>
+    [Range(typeof(TimeSpan), "1.00:00:00", "36500.00:00:00")]
+    public TimeSpan? Retention { get; set; }
 
     /// <summary>
     /// How long a request of the API rides out a store that restarts or has cut its connections, before the caller is told

@@ -1,11 +1,13 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Millrace.Configuration;
 using Millrace.Store;
 
 namespace Millrace.Pump;
 
-/// <summary>Makes partitions ahead and forgets idempotency keys whose time is over, once an hour.</summary>
-internal sealed class Maintenance(Database database, TimeProvider time, ILogger<Maintenance> log) : BackgroundService
+/// <summary>Makes partitions ahead, lets go of those that are over, and forgets idempotency keys whose time is over, once an hour.</summary>
+internal sealed class Maintenance(Database database, IOptions<MillraceOptions> options, TimeProvider time, ILogger<Maintenance> log) : BackgroundService
 {
     private static readonly TimeSpan Every = TimeSpan.FromHours(1);
     private const int KeysAtOnce = 10_000;
@@ -42,6 +44,25 @@ internal sealed class Maintenance(Database database, TimeProvider time, ILogger<
             {
                 // A full batch means that there is more.
             }
+        }
+
+        if (options.Value.Store.Retention is { } age)
+            await LetGoAsync(age, cancel);
+    }
+
+    private async Task LetGoAsync(TimeSpan age, CancellationToken cancel)
+    {
+        await using var connection = await database.Source.OpenConnectionAsync(cancel);
+        foreach (var week in await Retention.DueAsync(connection, age, cancel))
+        {
+            // One that another process has just let go has nothing in it that has ended.
+            await using var transaction = await connection.BeginTransactionAsync(cancel);
+            await Migrator.ExecuteAsync(connection, "SELECT pg_advisory_xact_lock($1)", cancel, Migrator.LockKey);
+            if (!(await Retention.DueAsync(connection, age, cancel)).Contains(week))
+                continue;
+            await Retention.DropAsync(connection, week, cancel);
+            await transaction.CommitAsync(cancel);
+            log.WeekLetGo(week, age);
         }
     }
 
