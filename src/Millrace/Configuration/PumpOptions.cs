@@ -14,11 +14,11 @@ public sealed class PumpOptions
 
     /// <summary>How many instances one claim may take.</summary>
     [Range(1, 10_000)]
-    public int ClaimBatch { get; set; } = 100;
+    public int ClaimBatch { get; set; } = 500;
 
     /// <summary>How many instances this process works on at once.</summary>
     [Range(1, 100_000)]
-    public int MaxInstances { get; set; } = 400;
+    public int MaxInstances { get; set; } = 2000;
 
     /// <summary>
     /// How much the inputs, variables and results of all instances worked on may take in memory before no more are claimed,

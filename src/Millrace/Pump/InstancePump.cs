@@ -15,6 +15,8 @@ namespace Millrace.Pump;
 /// </summary>
 internal sealed class InstancePump : BackgroundService
 {
+    private static readonly TimeSpan GatherLimit = TimeSpan.FromMilliseconds(50);
+
     // The runs have five seconds for it; this is for what does not even listen.
     private static readonly TimeSpan HandBackLimit = TimeSpan.FromSeconds(8);
 
@@ -135,13 +137,14 @@ internal sealed class InstancePump : BackgroundService
         base.Dispose();
     }
 
-    // While every place is taken, a claim for each one that comes free would be many small claims: a moment's wait
-    // gathers them.
+    // While most places are taken, a claim for each one that comes free would be many small claims: waiting a moment
+    // gathers them, and what is held already keeps everybody busy meanwhile.
     private async Task<int> WaitForRoomAsync(CancellationToken cancel)
     {
         var enough = Math.Min(settings.ClaimBatch, Math.Max(1, settings.MaxInstances / 4));
-        if (settings.MaxInstances - leases.Count < enough)
-            await room.WaitAsync(TimeSpan.FromMilliseconds(5), cancel);
+        var begun = services.Time.GetTimestamp();
+        while (settings.MaxInstances - leases.Count < enough && services.Time.GetElapsedTime(begun) is var waited && waited < GatherLimit)
+            await room.WaitAsync(GatherLimit - waited, cancel);
         while (settings.MaxInstances - leases.Count <= 0 || (leases.Bytes >= settings.MaxStateBytes && leases.Count > 0))
             await room.WaitAsync(TimeSpan.FromMilliseconds(100), cancel);
         return settings.MaxInstances - leases.Count;

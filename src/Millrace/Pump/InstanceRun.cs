@@ -180,7 +180,7 @@ internal sealed partial class InstanceRun
         if (claim.Claims > 1)
         {
             var history = await InsistAsync(cancel => services.Instances.HistoryAsync(claim.Organisation, claim.Id, state.Executions, int.MaxValue, cancel));
-            var signals = await services.Signals.AfterAsync(claim.Id, state.Mailbox.Seen, interrupt.Token);
+            var signals = await InsistAsync(cancel => services.Signals.AfterAsync(claim.Id, state.Mailbox.Seen, cancel));
             state = Replay.Fold(workflow, facts, state, claim.StartedAt, [.. history.Select(view => view.Line)], signals);
         }
 
