@@ -39,6 +39,8 @@ internal sealed class ServerApp : IAsyncDisposable
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.WebHost.UseUrls(urls ?? builder.Configuration["urls"] ?? DefaultUrl);
         builder.Logging.AddSimpleConsole(console => (console.SingleLine, console.ColorBehavior) = (true, LoggerColorBehavior.Default));
+        // It has nothing to say that the API would not say itself, and makes an activity for each request as long as it may.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
         configure(builder.Configuration);
         var settings = SettingsReader.Read(builder.Configuration);
 
