@@ -8,13 +8,13 @@ using Millrace.Store;
 using Npgsql;
 using Spectre.Console;
 
-namespace Millrace.Bench;
+namespace Millrace.Bench.Measures;
 
 /// <summary>
 /// Runs one instance whose loop turns many times, and measures each tenth of it: the time a turn took, by the history; how
 /// large the kept state was; and how much memory the process held after a collection.
 /// </summary>
-internal static class LoopBench
+internal static class LongLoop
 {
     private const int Parts = 10;
 
