@@ -59,6 +59,9 @@ internal static class SessionTraces
         {
             if (!IsNamePart(statement[at]))
             {
+                // Only a word right before a name says what the name is: one inside a text says nothing.
+                if (!char.IsWhiteSpace(statement[at]))
+                    before = "";
                 at++;
                 continue;
             }

@@ -28,6 +28,7 @@ public sealed class SessionTracesTests : IAsyncLifetime
     [InlineData("select \"set_config\"('a.b', '1', false)")]
     [InlineData("select set_config/* */('a.b', '1', false)")]
     [InlineData("select set_config -- x\n ('a.b', '1', false)")]
+    [InlineData("select 'known as' || set_config('a.b', '1', false)")]
     [InlineData("select pg_advisory_lock(1)")]
     [InlineData("select own.function(1)")]
     [InlineData("select 1 into temp x")]
