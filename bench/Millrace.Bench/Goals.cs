@@ -19,6 +19,6 @@ internal sealed record Goal(string Id, string Description, Func<BenchContext, Ca
         new("p8", "Starts, delayed starts and lists that arrive at 4,000/s, with 250,000 instances there.", Mixed.MeasureAsync),
         new("p9", "P3, P4 and lists with 10 M ended and 1 M sleeping instances, beside an empty database.", History.MeasureAsync),
         new("p10", "A soak of ten minutes at 70 % of P4.", Soak.MeasureAsync),
-        new("p11", "The connections that are opened in a steady state.", Soak.MeasureConnectionsAsync),
+        new("p11", "The connections that are opened in a steady state.", Connections.MeasureAsync),
     ];
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 
 namespace Millrace.Bench.Load;
@@ -8,12 +7,7 @@ internal static class LoadProcess
 {
     public static async Task<Outcome> RunAsync(Plan plan, CancellationToken cancel)
     {
-        using var process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Millrace.Bench.dll"), "load"])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            Environment = { ["DOTNET_TieredPGO"] = "0" },
-        })!;
+        using var process = OwnProcess.Start("load");
         await process.StandardInput.WriteAsync(JsonSerializer.Serialize(plan));
         process.StandardInput.Close();
         try

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Millrace.Bench.Load;
 using Millrace.Bench.Report;
 
@@ -18,7 +17,7 @@ internal static class Starts
         await using (var server = await BenchContext.StartServerAsync(database, cancel, ("Millrace__Pump__Enabled", "false")))
         {
             await server.StoreWorkflowAsync("bench", Workloads.NoOp, cancel);
-            using var kestrel = StartBare(database);
+            using var kestrel = OwnProcess.Start("kestrel", database);
             var address = (await kestrel.StandardOutput.ReadLineAsync(cancel))!;
             await server.LoadAsync(Connections, 4, cancel, shapes: Workloads.StartShape);
             await BareAsync(address, 2, cancel);
@@ -61,13 +60,6 @@ internal static class Starts
 
     private static Task<Outcome> BareAsync(string address, double seconds, CancellationToken cancel) =>
         LoadProcess.RunAsync(new(address, null, Connections, seconds, 0, 0, 0, 202, [new(1, "POST", "/start", Workloads.Start)]), cancel);
-
-    private static Process StartBare(string connectionString) => Process.Start(
-        new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Millrace.Bench.dll"), "kestrel", connectionString])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-        })!;
 
     internal static void Require(Outcome load)
     {
