@@ -54,13 +54,20 @@ internal sealed class ReadPipeline : IAsyncDisposable
 
     private async Task<IReadOnlyList<NodeEnd?>> ExecuteAllAsync(IReadOnlyList<ExecuteSql> commands)
     {
+        // One that was given up may still add to the list.
         var ends = new List<NodeEnd>(commands.Count);
+        void Add(NodeEnd end)
+        {
+            lock (ends)
+                ends.Add(end);
+        }
+
         await connection.Places.WaitAsync();
         var begun = time.GetTimestamp();
         using var limit = new StatementLimit(Limit, CancellationToken.None);
         try
         {
-            await statement.ReadAllAsync(connection, commands, ends.Add, limit).WaitAsync(limit.GiveUp);
+            await statement.ReadAllAsync(connection, commands, Add, limit).WaitAsync(limit.GiveUp);
         }
         catch (Exception e)
         {
@@ -72,8 +79,9 @@ internal sealed class ReadPipeline : IAsyncDisposable
             connection.Places.Release();
         }
 
-        // One that was given up may still add to the list.
-        var answered = ends.ToArray();
+        NodeEnd[] answered;
+        lock (ends)
+            answered = [.. ends];
         if (answered.Length < commands.Count)
             connection.Habits.ForgetQuick(commands[answered.Length].Sql.Query.Text);
         else if (time.GetElapsedTime(begun) > Quick * commands.Count)

@@ -1,3 +1,4 @@
+using System.Data;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using Millrace.Execution;
@@ -62,7 +63,7 @@ internal sealed record SqlRun(
     /// </summary>
     public async ValueTask PutBackAsync()
     {
-        if (Connection.IsPooled || !Connection.Habits.MayLeaveTraces(Text) || Session.FullState is not System.Data.ConnectionState.Open)
+        if (Connection.IsPooled || !Connection.Habits.MayLeaveTraces(Text) || Session.State is not ConnectionState.Open)
             return;
         try
         {

@@ -24,46 +24,52 @@ internal enum Habit
 /// </summary>
 internal sealed class StatementHabits
 {
-    private const int Capacity = 10_000;
-    private readonly ConcurrentDictionary<string, Habit> known = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, bool> traces = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, bool> quick = new(StringComparer.Ordinal);
+    private readonly Memo<Habit> habits = new();
+    private readonly Memo<bool> traces = new();
+    private readonly Memo<bool> quick = new();
 
     /// <summary>What is known of a statement.</summary>
-    public Habit Of(string statement) => known.GetValueOrDefault(statement);
+    public Habit Of(string statement) => habits.Of(statement);
 
     /// <summary>Something was seen. That it wrote nothing this time does not outweigh that it wrote at another.</summary>
     public void Learn(string statement, Habit habit)
     {
-        if (known.Count >= Capacity)
-            known.Clear();
-        if (habit is Habit.Reads)
-            known.TryAdd(statement, habit);
-        else
-            known[statement] = habit;
+        if (habit is not Habit.Reads || habits.Of(statement) is Habit.Unknown)
+            habits.Keep(statement, habit);
     }
 
     /// <summary>Whether a statement has read rows, and answered at once, the last time that it was executed by itself.</summary>
-    public bool IsQuick(string statement) => quick.ContainsKey(statement);
+    public bool IsQuick(string statement) => quick.Of(statement);
 
     /// <summary>A statement has read rows and answered at once.</summary>
-    public void LearnQuick(string statement)
-    {
-        if (quick.Count >= Capacity)
-            quick.Clear();
-        quick[statement] = true;
-    }
+    public void LearnQuick(string statement) => quick.Keep(statement, true);
 
     /// <summary>A statement has failed or has taken long.</summary>
-    public void ForgetQuick(string statement) => quick.TryRemove(statement, out _);
+    public void ForgetQuick(string statement) => quick.Forget(statement);
 
     /// <summary>Whether a statement may leave traces in its session.</summary>
-    public bool MayLeaveTraces(string statement)
+    public bool MayLeaveTraces(string statement) =>
+        traces.TryGet(statement, out var may) ? may : traces.Keep(statement, SessionTraces.MayLeave(statement));
+
+    // Bounded by starting again from nothing: what was known is soon seen anew.
+    private sealed class Memo<T>
+        where T : struct
     {
-        if (traces.TryGetValue(statement, out var may))
-            return may;
-        if (traces.Count >= Capacity)
-            traces.Clear();
-        return traces[statement] = SessionTraces.MayLeave(statement);
+        private const int Capacity = 10_000;
+        private readonly ConcurrentDictionary<string, T> known = new(StringComparer.Ordinal);
+
+        public T Of(string statement) => known.GetValueOrDefault(statement);
+
+        public bool TryGet(string statement, out T value) => known.TryGetValue(statement, out value);
+
+        public T Keep(string statement, T value)
+        {
+            // Counting takes all of the dictionary's locks, so that only what is new is counted.
+            if (!known.ContainsKey(statement) && known.Count >= Capacity)
+                known.Clear();
+            return known[statement] = value;
+        }
+
+        public void Forget(string statement) => known.TryRemove(statement, out _);
     }
 }

@@ -22,6 +22,7 @@ public sealed class ReadPipelineTests : IAsyncLifetime
         var ended = await RunAsync(server, $$$"""{"sql":{"query":"select 100 / ({{ input }}::int - 50) as n","readOnly":{{{(readOnly ? "true" : "false")}}}},"retry":{"attempts":1}}""", 300, i => i % 60);
         foreach (var (input, instance) in ended)
         {
+            Assert.True(instance.GetProperty("status").GetString() == (input == 50 ? "failed" : "completed"), $"{input}: {instance}");
             if (input == 50)
                 Assert.Equal("22012", instance.GetProperty("error").GetProperty("code").GetString());
             else
