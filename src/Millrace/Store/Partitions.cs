@@ -71,7 +71,8 @@ internal static class Partitions
         return names;
     }
 
-    private static DateTimeOffset MondayOf(DateTimeOffset now)
+    /// <summary>The beginning of the week that a time is in, by UTC.</summary>
+    public static DateTimeOffset MondayOf(DateTimeOffset now)
     {
         var day = new DateTimeOffset(now.UtcDateTime.Date, TimeSpan.Zero);
         return day.AddDays(-(((int)day.DayOfWeek + 6) % 7));

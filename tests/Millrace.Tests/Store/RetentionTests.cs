@@ -67,10 +67,8 @@ public sealed class RetentionTests : IAsyncLifetime
         await using var source = NpgsqlDataSource.Create(connection);
         await using (var session = await source.OpenConnectionAsync())
         {
-            var monday = new DateTimeOffset(then.UtcDateTime.Date, TimeSpan.Zero);
-            monday = monday.AddDays(-(((int)monday.DayOfWeek + 6) % 7));
             foreach (var table in Partitions.Tables)
-                await Partitions.CreateAsync(session, table, monday, CancellationToken.None);
+                await Partitions.CreateAsync(session, table, Partitions.MondayOf(then), CancellationToken.None);
         }
 
         foreach (var (table, column) in new[]
