@@ -22,9 +22,11 @@ internal sealed class Journal(Workflow workflow, InstanceFacts facts, InstanceSt
     /// <summary>For an instance that has failed, where its failed nodes can be tried again.</summary>
     public InstanceState? Resume { get; private set; }
 
-    /// <summary>Takes an event in.</summary>
+    /// <summary>Takes an event in. What comes after the end changes nothing any more, least of all where a retry may go on.</summary>
     public void Take(InstanceEvent happened)
     {
+        if (State.Outcome is not null)
+            return;
         var decision = Machine.Decide(workflow, facts, State, happened);
         State = decision.State;
         Resume = decision.Resume;

@@ -138,6 +138,23 @@ public sealed class ControlTests(ServerFixture fixture) : IClassFixture<ServerFi
     }
 
     [Fact]
+    public async Task One_that_has_received_a_signal_before_it_failed_goes_on_too()
+    {
+        var id = await server.StartInstanceAsync("""
+            {"do":[
+                {"waitForSignal":"go","as":"go"},
+                {"sql":"select n from not_there_after_a_signal","as":"late","retry":{"attempts":1}},
+                {"return":["{{ go.data }}","{{ late.n }}"]}]}
+            """);
+        await server.PostAsync($"instances/{id}/signals/go", "5");
+        Assert.Equal("failed", (await server.InstanceAsync(id, "30s")).GetProperty("status").GetString());
+        await TestCluster.ExecuteAsync(fixture.ConnectionString, "create table not_there_after_a_signal as select 7 as n");
+
+        Assert.Equal(HttpStatusCode.Accepted, (await server.PostAsync($"instances/{id}/retry", null)).Status);
+        Assert.Equal("[5,7]", (await server.InstanceAsync(id, "30s")).GetProperty("result").GetRawText());
+    }
+
+    [Fact]
     public async Task An_instance_whose_effects_were_undone_cannot_be_retried()
     {
         var instance = await server.RunNodesAsync("""{"sql":"select 1","compensate":[{"sql":"select 2"}]},{"fail":"no"}""");
