@@ -40,9 +40,11 @@ public sealed class TakeoverTests : IAsyncLifetime
         var history = await living.NodesAsync(id);
 
         await paused.ResumeAsync();
+        // By its next renewal or by its next checkpoint, whichever it comes to first.
         await TestServer.EventuallyAsync(
-            () => Task.FromResult(paused.Output.Any(line => line.Contains(
-                place == FaultPoint.CheckpointStoring ? $"late checkpoint of instance {id} was refused" : $"lease of instance {id} is lost", StringComparison.Ordinal))),
+            () => Task.FromResult(paused.Output.Any(line =>
+                line.Contains($"late checkpoint of instance {id} was refused", StringComparison.Ordinal)
+                || line.Contains($"lease of instance {id} is lost", StringComparison.Ordinal))),
             "it finds out");
         Assert.Equal(0, await paused.TerminateAsync());
 
