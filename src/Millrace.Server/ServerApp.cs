@@ -82,6 +82,7 @@ internal sealed class ServerApp : IAsyncDisposable
     private static WebApplication Compose(WebApplicationBuilder builder, MillraceOptions settings)
     {
         builder.Services.AddMillrace(builder.Configuration);
+        builder.Services.AddMillracePump();
         builder.Services.AddMillraceApi();
         builder.Services.AddProblemDetails();
         // The pump's own grace, and a little for everything else.

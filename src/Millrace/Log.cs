@@ -56,6 +56,9 @@ internal static partial class Log
     [LoggerMessage(18, LogLevel.Information, "The week from {Week:yyyy-MM-dd} was let go: it is older than {Age}, and what had ended in it is gone")]
     public static partial void WeekLetGo(this ILogger log, DateTimeOffset week, TimeSpan age);
 
+    [LoggerMessage(19, LogLevel.Information, "Drained: {Claimed} instances claimed in {Elapsed}; {HandedBack} were handed back")]
+    public static partial void Drained(this ILogger log, int claimed, TimeSpan elapsed, int handedBack);
+
     [LoggerMessage(13, LogLevel.Error, "Handler {Handler} threw at {Path} of instance {Instance}")]
     public static partial void HandlerThrew(this ILogger log, string handler, Guid instance, string path, Exception exception);
 }

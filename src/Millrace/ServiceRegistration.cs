@@ -16,8 +16,8 @@ namespace Millrace;
 public static class ServiceRegistration
 {
     /// <summary>
-    /// Adds the engine: its settings from <c>Millrace:</c>, checked when the host starts; the store; and the pump as a
-    /// hosted service. The host calls <see cref="StorePreparation.PrepareAsync"/> before it starts.
+    /// Adds the engine: its settings from <c>Millrace:</c>, checked when the host starts; the store; and drains, for hosts
+    /// that are called. The host calls <see cref="StorePreparation.PrepareAsync"/> before it starts.
     /// </summary>
     public static IServiceCollection AddMillrace(this IServiceCollection services, IConfiguration configuration)
     {
@@ -34,7 +34,9 @@ public static class ServiceRegistration
         services.AddSingleton(provider => new StorePreparation(
             provider.GetRequiredService<Database>(), provider.GetRequiredService<KeyStore>(), provider.GetRequiredService<StoreClock>(),
             provider.GetRequiredService<IOptions<MillraceOptions>>(), provider.GetRequiredService<ILoggerFactory>()));
-        services.AddSingleton<StoreHealth>();
+        services.AddSingleton(provider => new PumpLag(provider.GetRequiredService<Database>()));
+        services.AddSingleton(provider => new StoreHealth(
+            provider.GetRequiredService<Database>(), provider.GetRequiredService<PumpLag>(), provider.GetRequiredService<IOptions<MillraceOptions>>()));
         services.AddSingleton<KeyStore>();
         services.AddSingleton<WorkflowStore>();
         services.AddSingleton<VariableStore>();
@@ -66,12 +68,30 @@ public static class ServiceRegistration
         services.AddSingleton<HttpExecutor>();
         services.AddSingleton<CallExecutor>();
         services.AddSingleton<NodeExecutors>();
-        services.AddHostedService<InstancePump>();
-        services.AddHostedService<Maintenance>();
-        services.AddHostedService<RemoteWake>();
+        services.AddSingleton(provider => new RunServices(
+            provider.GetRequiredService<Database>(), provider.GetRequiredService<IOptions<MillraceOptions>>().Value.Pump,
+            provider.GetRequiredService<IOptions<MillraceOptions>>().Value.Limits, provider.GetRequiredService<ClaimStore>(),
+            provider.GetRequiredService<CheckpointStore>(), provider.GetRequiredService<NodeExecutors>(), provider.GetRequiredService<WorkflowStore>(),
+            provider.GetRequiredService<InstanceStore>(), provider.GetRequiredService<SignalStore>(), provider.GetRequiredService<ChildStore>(),
+            provider.GetRequiredService<ItemScopes>(), provider.GetRequiredService<StoreClock>(), provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<RunRelay>(), provider.GetRequiredService<OutcomeHub>(), provider.GetRequiredService<ILogger<PumpLoop>>()));
+        services.AddSingleton(provider => new Drain(
+            provider.GetRequiredService<RunServices>(), provider.GetRequiredService<PumpSignal>(), provider.GetRequiredService<WorkerName>(),
+            provider.GetRequiredService<PumpLag>(), provider.GetRequiredService<IOptions<MillraceOptions>>()));
         services.AddSingleton<ReceiptStore>();
         services.AddSingleton<ReceiptCleaner>();
-        services.AddHostedService(provider => provider.GetRequiredService<ReceiptCleaner>());
+        services.AddSingleton(provider => new Maintenance(
+            provider.GetRequiredService<Database>(), provider.GetRequiredService<ReceiptCleaner>(),
+            provider.GetRequiredService<IOptions<MillraceOptions>>(), provider.GetRequiredService<ILogger<Maintenance>>()));
+        return services;
+    }
+
+    /// <summary>Adds what runs by itself in a process that is left running: the pump, maintenance, and news from other processes.</summary>
+    public static IServiceCollection AddMillracePump(this IServiceCollection services)
+    {
+        services.AddHostedService<InstancePump>();
+        services.AddHostedService<MaintenanceLoop>();
+        services.AddHostedService<RemoteWake>();
         return services;
     }
 }

@@ -39,6 +39,13 @@ public sealed class PumpOptions
     [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
     public TimeSpan Grace { get; set; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// How long one drain may take, in hosts that are called and not left running. Together with what it may take to hand
+    /// back, it must stay below what the host allows a call.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
+    public TimeSpan DrainBudget { get; set; } = TimeSpan.FromSeconds(55);
+
     /// <summary>How often running an instance may be taken over in a row without a sign of life before it is failed.</summary>
     [Range(1, 1000)]
     public int MaxTakeovers { get; set; } = 5;

@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Millrace.Configuration;
@@ -6,29 +5,30 @@ using Millrace.Store;
 
 namespace Millrace.Pump;
 
-/// <summary>Makes partitions ahead, lets go of those that are over, and forgets idempotency keys whose time is over, once an hour.</summary>
-internal sealed class Maintenance(Database database, IOptions<MillraceOptions> options, TimeProvider time, ILogger<Maintenance> log) : BackgroundService
+/// <summary>
+/// Makes partitions ahead, lets go of those that are over, and forgets idempotency keys and receipts whose time is over.
+/// However often and wherever it runs, it does what is due and nothing twice.
+/// </summary>
+public sealed class Maintenance
 {
-    private static readonly TimeSpan Every = TimeSpan.FromHours(1);
     private const int KeysAtOnce = 10_000;
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    private readonly Database database;
+    private readonly ReceiptCleaner receipts;
+    private readonly MillraceOptions settings;
+    private readonly ILogger<Maintenance> log;
+
+    internal Maintenance(Database database, ReceiptCleaner receipts, IOptions<MillraceOptions> options, ILogger<Maintenance> log) =>
+        (this.database, this.receipts, settings, this.log) = (database, receipts, options.Value, log);
+
+    /// <summary>Does all that is due: the store's own, then receipts in every database that SQL nodes write to.</summary>
+    public async Task RunAsync(CancellationToken cancel)
     {
-        while (true)
-        {
-            await Task.Delay(Every, time, stoppingToken);
-            try
-            {
-                await RunAsync(stoppingToken);
-            }
-            catch (Exception e) when (e is not OperationCanceledException)
-            {
-                log.MaintenanceFailed(Every, e);
-            }
-        }
+        await TendStoreAsync(cancel);
+        await receipts.RunAsync(cancel);
     }
 
-    internal async Task RunAsync(CancellationToken cancel)
+    internal async Task TendStoreAsync(CancellationToken cancel)
     {
         await using (var connection = await database.Source.OpenConnectionAsync(cancel))
         await using (var transaction = await connection.BeginTransactionAsync(cancel))
@@ -46,7 +46,7 @@ internal sealed class Maintenance(Database database, IOptions<MillraceOptions> o
             }
         }
 
-        if (options.Value.Store.Retention is { } age)
+        if (settings.Store.Retention is { } age)
             await LetGoAsync(age, cancel);
     }
 

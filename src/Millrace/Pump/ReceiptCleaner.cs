@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Millrace.Configuration;
@@ -13,13 +12,13 @@ namespace Millrace.Pump;
 /// instance has ended for good. Receipts of other stores are left to them.
 /// </summary>
 internal sealed class ReceiptCleaner(
-    SqlConnections connections, ReceiptStore receipts, IOptions<MillraceOptions> options, TimeProvider time, ILogger<ReceiptCleaner> log) : BackgroundService
+    SqlConnections connections, ReceiptStore receipts, IOptions<MillraceOptions> options, ILogger<ReceiptCleaner> log)
 {
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(5);
     private readonly TimeSpan retention = options.Value.Sql.ReceiptRetention;
 
     /// <summary>Goes once through all connections; returns how many receipts went.</summary>
-    internal async Task<long> RunAsync(CancellationToken cancel)
+    public async Task<long> RunAsync(CancellationToken cancel)
     {
         var all = 0L;
         foreach (var name in connections.Names)
@@ -40,16 +39,8 @@ internal sealed class ReceiptCleaner(
         return all;
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        while (true)
-        {
-            await Task.Delay(Pause, time, stoppingToken);
-            await RunAsync(stoppingToken);
-        }
-    }
-
-    private TimeSpan Pause => retention / 4 < LongestPause ? retention / 4 : LongestPause;
+    /// <summary>How long to wait between two times.</summary>
+    public TimeSpan Pause => retention / 4 < LongestPause ? retention / 4 : LongestPause;
 
     private async Task<long> CleanAsync(SqlConnection connection, CancellationToken cancel)
     {

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Millrace.Pump;
 using Millrace.Store;
 using Millrace.Tests.Support;
@@ -34,7 +32,7 @@ public sealed class RetentionTests : IAsyncLifetime
             await MoveBackAsync($"{id}");
         Assert.Equal("completed", (await server.InstanceAsync(oldEnded)).GetProperty("status").GetString());
 
-        var maintenance = server.Services.GetServices<IHostedService>().OfType<Maintenance>().Single();
+        var maintenance = server.Service<Maintenance>();
         await maintenance.RunAsync(CancellationToken.None);
         Assert.Equal(System.Net.HttpStatusCode.NotFound, (await server.GetAsync($"instances/{oldEnded}")).Status);
         Assert.Equal("completed", (await server.InstanceAsync(kept)).GetProperty("status").GetString());
@@ -56,7 +54,7 @@ public sealed class RetentionTests : IAsyncLifetime
         var ended = await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
         await server.InstanceAsync(ended, "30s");
         var old = await MoveBackAsync(ended);
-        await server.Services.GetServices<IHostedService>().OfType<Maintenance>().Single().RunAsync(CancellationToken.None);
+        await server.Service<Maintenance>().RunAsync(CancellationToken.None);
         Assert.Equal("completed", (await server.InstanceAsync(old)).GetProperty("status").GetString());
     }
 

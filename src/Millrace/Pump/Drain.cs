@@ -1,0 +1,61 @@
+using Microsoft.Extensions.Options;
+using Millrace.Configuration;
+using Millrace.Faults;
+using Millrace.Store;
+
+namespace Millrace.Pump;
+
+/// <summary>
+/// Runs what is ready for a bounded time: the pump of hosts that are called, and not left running. Any number of processes
+/// may drain at once; within one they take turns, since they would share its memory and its connections.
+/// </summary>
+public sealed class Drain : IDisposable
+{
+    private readonly RunServices services;
+    private readonly PumpSignal signal;
+    private readonly WorkerName worker;
+    private readonly PumpLag lag;
+    private readonly PumpOptions settings;
+    private readonly SemaphoreSlim turn = new(1);
+
+    internal Drain(RunServices services, PumpSignal signal, WorkerName worker, PumpLag lag, IOptions<MillraceOptions> options) =>
+        (this.services, this.signal, this.worker, this.lag, settings) = (services, signal, worker, lag, options.Value.Pump);
+
+    /// <summary>Drains for as long as <see cref="PumpOptions.DrainBudget"/> allows, the wait for its turn included.</summary>
+    /// <param name="linger">How long to go on looking once nothing is ready and nothing runs.</param>
+    /// <param name="cancel">The process stops: what runs is handed back at once.</param>
+    /// <returns>What was done. Where the turn never came, another drain was at it all the time: nothing is known of what is left.</returns>
+    public async Task<DrainReport> RunAsync(TimeSpan linger, CancellationToken cancel)
+    {
+        var begun = services.Time.GetTimestamp();
+        if (!await turn.WaitAsync(settings.DrainBudget, cancel))
+            return new(0, MoreIsReady: true, null);
+        try
+        {
+            var left = settings.DrainBudget - services.Time.GetElapsedTime(begun);
+            await RecordLagAsync(cancel);
+            using var loop = new PumpLoop(services, signal, worker);
+            return await loop.DrainAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, linger, cancel);
+        }
+        finally
+        {
+            turn.Release();
+        }
+    }
+
+    // Nobody may ever ask a host of functions how it fares, so it tells.
+    private async Task RecordLagAsync(CancellationToken cancel)
+    {
+        try
+        {
+            await lag.AskAsync(cancel);
+        }
+        catch (Exception e) when (StoreFaults.IsPassing(e))
+        {
+            // Then it cannot be told; the drain itself has more patience.
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => turn.Dispose();
+}
