@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Http;
@@ -14,6 +15,10 @@ internal static class Answers
 
     public static IResult Json<T>(T value, JsonTypeInfo<T> type, int status = StatusCodes.Status200OK) =>
         new JsonAnswer<T>(value, type, "application/json; charset=utf-8", status);
+
+    public static IResult Text(string text, string contentType) => new TextAnswer(Encoding.UTF8.GetBytes(text), contentType);
+
+    public static IResult Bytes(ReadOnlyMemory<byte> body, string contentType) => new TextAnswer(body, contentType);
 
     public static IResult Problem(ProblemException problem)
     {
@@ -37,7 +42,10 @@ internal static class Answers
     private static readonly Json EmptyArray = Values.Json.FromText("[]");
 }
 
-/// <summary>An answer that is written at once, with its length: cheaper for both ends than a stream of unknown length.</summary>
+/// <summary>
+/// An answer that is written at once, with its length: cheaper for both ends than a stream of unknown length. Like the
+/// others here it shows nothing of itself: a worker of functions also sends what it can read of a result to its host.
+/// </summary>
 internal sealed class JsonAnswer<T>(T value, JsonTypeInfo<T> type, string contentType, int status) : IResult
 {
     public async Task ExecuteAsync(HttpContext httpContext)
@@ -45,6 +53,17 @@ internal sealed class JsonAnswer<T>(T value, JsonTypeInfo<T> type, string conten
         var body = JsonSerializer.SerializeToUtf8Bytes(value, type);
         var response = httpContext.Response;
         (response.StatusCode, response.ContentType, response.ContentLength) = (status, contentType, body.Length);
+        await response.BodyWriter.WriteAsync(body, httpContext.RequestAborted);
+    }
+}
+
+/// <summary>An answer that is text already.</summary>
+internal sealed class TextAnswer(ReadOnlyMemory<byte> body, string contentType) : IResult
+{
+    public async Task ExecuteAsync(HttpContext httpContext)
+    {
+        var response = httpContext.Response;
+        (response.ContentType, response.ContentLength) = (contentType, body.Length);
         await response.BodyWriter.WriteAsync(body, httpContext.RequestAborted);
     }
 }

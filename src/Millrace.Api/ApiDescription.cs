@@ -8,6 +8,9 @@ namespace Millrace.Api;
 /// <summary>What the OpenAPI document says beyond what the endpoints tell by themselves.</summary>
 internal static class ApiDescription
 {
+    /// <summary>The name by which the document is found.</summary>
+    public const string DocumentName = "v1";
+
     private const string KeyScheme = "api_key";
 
     private static readonly Dictionary<string, (ParameterLocation In, string Name, string Description)[]> Parameters = new(StringComparer.Ordinal)

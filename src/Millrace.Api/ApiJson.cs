@@ -21,6 +21,7 @@ namespace Millrace.Api;
 [JsonSerializable(typeof(ValidationResponse))]
 [JsonSerializable(typeof(VariableResponse))]
 [JsonSerializable(typeof(HealthResponse))]
+[JsonSerializable(typeof(PumpResponse))]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(Explanation))]
 [JsonSerializable(typeof(StartRequestBody))]

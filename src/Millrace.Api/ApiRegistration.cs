@@ -8,7 +8,7 @@ namespace Millrace.Api;
 /// <summary>Puts the API into a host.</summary>
 public static class ApiRegistration
 {
-    /// <summary>Adds the handlers, what they all go through, and the API's own description.</summary>
+    /// <summary>Adds the handlers, and what they all go through.</summary>
     public static IServiceCollection AddMillraceApi(this IServiceCollection services)
     {
         services.AddSingleton<ApiGate>();
@@ -20,14 +20,20 @@ public static class ApiRegistration
         services.AddSingleton<WorkflowHandlers>();
         services.AddSingleton<VariableHandlers>();
         services.AddSingleton<HealthHandlers>();
+        services.AddSingleton<PumpHandlers>();
+        services.AddSingleton<DocumentHandlers>();
+        return services;
+    }
 
+    /// <summary>Adds what describes the endpoints.</summary>
+    internal static IServiceCollection AddMillraceApiDescription(this IServiceCollection services)
+    {
         // The description takes its types from here, so it says what the answers are.
         services.Configure<JsonOptions>(options =>
         {
             options.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower;
             options.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Default);
         });
-        services.AddOpenApi(ApiDescription.Configure);
-        return services;
+        return services.AddOpenApi(ApiDescription.DocumentName, ApiDescription.Configure);
     }
 }

@@ -23,8 +23,7 @@ public static class ApiRoutes
         MapControl(api);
         MapWorkflows(api);
         MapVariables(api);
-        MapHealth(api);
-        endpoints.MapOpenApi($"{Base}/openapi.json");
+        MapOperations(api);
         return endpoints;
     }
 
@@ -120,13 +119,19 @@ public static class ApiRoutes
             .Problems(400, 404);
     }
 
-    private static void MapHealth(RouteGroupBuilder api)
+    private static void MapOperations(RouteGroupBuilder api)
     {
+        MapKeyed(api, "POST", "/admin/pump", (PumpHandlers h) => h.RunAsync, "RunPump", "Run what is ready, here and now, for a bounded time")
+            .Produces<PumpResponse>();
+        MapKeyed(api, "GET", "/metrics", (PumpHandlers h) => h.MetricsAsync, "GetMetrics", "Metrics for Prometheus")
+            .Produces<string>(StatusCodes.Status200OK, "text/plain");
         MapOpen(api, "GET", "/health", (HealthHandlers h) => h.AliveAsync, "GetHealth", "Whether the process answers")
             .Produces<HealthResponse>();
         MapOpen(api, "GET", "/health/ready", (HealthHandlers h) => h.ReadyAsync, "GetReadiness", "Whether the process can serve, and why not")
             .Produces<HealthResponse>()
             .Produces<HealthResponse>(StatusCodes.Status503ServiceUnavailable);
+        MapOpen(api, "GET", "/openapi.json", (DocumentHandlers h) => h.OpenApiAsync, "GetOpenApi", "This description")
+            .ExcludeFromDescription();
     }
 
     private static RouteHandlerBuilder MapKeyed<THandlers>(

@@ -105,3 +105,9 @@ public sealed record Problem(string Type, string Title, int Status, string Detai
 /// <param name="Pointer">Where: a JSON Pointer (RFC 6901).</param>
 /// <param name="Detail">What.</param>
 public sealed record ProblemError(string Pointer, string Detail);
+
+/// <summary>What a drain that was asked for has done.</summary>
+/// <param name="Claimed">How many instances it claimed.</param>
+/// <param name="MoreIsReady">Whether something is left that could be run at once.</param>
+/// <param name="NextDueSeconds">How long until the next timer of an instance is due; null where none waits for a time.</param>
+public sealed record PumpResponse(int Claimed, bool MoreIsReady, double? NextDueSeconds);

@@ -65,9 +65,9 @@ public sealed class InstanceHandlers(InstanceStore instances, InstanceList list,
             switch (type.MediaType.Value)
             {
                 case "text/plain":
-                    return Results.Text(ExplainText.Draw(explanation), "text/plain; charset=utf-8");
+                    return Answers.Text(ExplainText.Draw(explanation), "text/plain; charset=utf-8");
                 case "text/vnd.mermaid":
-                    return Results.Text(ExplainMermaid.Draw(explanation), "text/vnd.mermaid; charset=utf-8");
+                    return Answers.Text(ExplainMermaid.Draw(explanation), "text/vnd.mermaid; charset=utf-8");
                 case "application/json":
                     return Answers.Json(explanation, ApiJson.Relaxed.Explanation);
             }

@@ -73,7 +73,7 @@ public sealed class WorkflowHandlers(WorkflowStore workflows, DefinitionCache de
 
     /// <summary>GET /schemas/workflow.json</summary>
     public Task<IResult> SchemaAsync(HttpRequest request, CancellationToken cancel) =>
-        Task.FromResult(Results.Bytes(WorkflowSchema.Utf8, "application/schema+json"));
+        Task.FromResult(Answers.Bytes(WorkflowSchema.Utf8, "application/schema+json"));
 
     private async Task<Workflow> ReadAsync(HttpRequest request, CancellationToken cancel)
     {

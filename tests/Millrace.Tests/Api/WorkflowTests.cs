@@ -107,8 +107,8 @@ public sealed class WorkflowTests(ServerFixture fixture) : IClassFixture<ServerF
         Assert.Equal(
             [
                 "DELETE /instances/{id}", "DELETE /vars/{name}", "GET /health", "GET /health/ready", "GET /instances", "GET /instances/{id}", "GET /instances/{id}/explain",
-                "GET /instances/{id}/nodes", "GET /schemas/workflow.json", "GET /vars/{name}", "GET /workflows", "GET /workflows/{name}",
-                "GET /workflows/{name}/versions", "POST /instances", "POST /instances/batch", "POST /instances/{id}/cancel", "POST /instances/{id}/resume",
+                "GET /instances/{id}/nodes", "GET /metrics", "GET /schemas/workflow.json", "GET /vars/{name}", "GET /workflows", "GET /workflows/{name}",
+                "GET /workflows/{name}/versions", "POST /admin/pump", "POST /instances", "POST /instances/batch", "POST /instances/{id}/cancel", "POST /instances/{id}/resume",
                 "POST /instances/{id}/retry", "POST /instances/{id}/signals/{name}", "POST /instances/{id}/suspend", "POST /workflows/explain",
                 "POST /workflows/validate", "PUT /vars/{name}", "PUT /workflows/{name}",
             ],
