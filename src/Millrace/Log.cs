@@ -59,6 +59,9 @@ internal static partial class Log
     [LoggerMessage(19, LogLevel.Information, "Drained: {Claimed} instances claimed in {Elapsed}; {HandedBack} were handed back")]
     public static partial void Drained(this ILogger log, int claimed, TimeSpan elapsed, int handedBack);
 
+    [LoggerMessage(20, LogLevel.Warning, "A wake token could not be sent ({Message}); what it stands for waits for the pump's schedule")]
+    public static partial void TokenNotSent(this ILogger log, string message);
+
     [LoggerMessage(13, LogLevel.Error, "Handler {Handler} threw at {Path} of instance {Instance}")]
     public static partial void HandlerThrew(this ILogger log, string handler, Guid instance, string path, Exception exception);
 }

@@ -9,6 +9,7 @@ using Millrace.Faults;
 using Millrace.Nodes;
 using Millrace.Pump;
 using Millrace.Store;
+using Millrace.Waking;
 
 namespace Millrace;
 
@@ -94,4 +95,10 @@ public static class ServiceRegistration
         services.AddHostedService<RemoteWake>();
         return services;
     }
+
+    /// <summary>Adds what calls drains by messages, in hosts that are called. The host adds an <see cref="IWakeSender"/>.</summary>
+    public static IServiceCollection AddMillraceWaking(this IServiceCollection services) =>
+        services.AddSingleton(provider => new Waker(
+            provider.GetRequiredService<Drain>(), provider.GetRequiredService<PumpSignal>(), provider.GetRequiredService<IWakeSender>(),
+            provider.GetRequiredService<StoreClock>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<IOptions<MillraceOptions>>(), provider.GetRequiredService<ILogger<Waker>>()));
 }

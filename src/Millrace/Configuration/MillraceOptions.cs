@@ -27,6 +27,16 @@ public sealed class MillraceOptions
     [ValidateObjectMembers]
     public PumpOptions Pump { get; set; } = new();
 
+    /// <summary>When the function app's pump looks for work that no token has told of, in six fields, seconds first. The host reads it.</summary>
+    public string PumpSchedule { get; set; } = "*/30 * * * * *";
+
+    /// <summary>When the function app sees to partitions, retention, keys and receipts, in six fields, seconds first. The host reads it.</summary>
+    public string MaintenanceSchedule { get; set; } = "0 7 * * * *";
+
+    /// <summary>Wake tokens of the function app.</summary>
+    [ValidateObjectMembers]
+    public WakeOptions Wake { get; set; } = new();
+
     /// <summary>SQL nodes.</summary>
     [ValidateObjectMembers]
     public SqlOptions Sql { get; set; } = new();

@@ -15,16 +15,19 @@ internal sealed class RunRelay(PumpSignal signal)
 
     public void Unregister(Guid instance) => runs.TryRemove(instance, out _);
 
-    public void Nudge(Guid instance)
+    /// <summary>Something has been written to an instance's row.</summary>
+    /// <param name="instance">Which.</param>
+    /// <param name="isCall">Whether a caller has asked for it; what other runs write is found by whoever runs them.</param>
+    public void Nudge(Guid instance, bool isCall = false)
     {
         if (runs.TryGetValue(instance, out var nudge))
             nudge();
         else
-            signal.Wake(InstanceId.BucketOf(instance));
+            signal.Wake(InstanceId.BucketOf(instance), newlyReady: isCall ? 1 : 0);
     }
 
     /// <summary>Something in a bucket may be ready to be claimed.</summary>
-    public void Wake(short bucket) => signal.Wake(bucket);
+    public void Wake(short bucket, int newlyReady = 0) => signal.Wake(bucket, newlyReady);
 
     public void Nudge(IEnumerable<Guid> instances)
     {

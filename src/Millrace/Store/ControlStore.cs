@@ -63,7 +63,7 @@ public sealed class ControlStore
         command.Parameters.Add(Columns.Value(state.Mailbox.Seen));
         if (await command.ExecuteScalarAsync(cancel) is not Guid)
             return await WhyNotAsync(organisation, id, ControlAnswer.Live, ControlAnswer.NotRetryable, cancel);
-        relay.Nudge(id);
+        relay.Nudge(id, isCall: true);
         return ControlAnswer.Accepted;
     }
 
@@ -80,7 +80,7 @@ public sealed class ControlStore
     {
         if (await command.ExecuteScalarAsync(cancel) is null)
             return await WhyNotAsync(organisation, id, ifLive, ControlAnswer.Ended, cancel);
-        relay.Nudge(id);
+        relay.Nudge(id, isCall: true);
         return ControlAnswer.Accepted;
     }
 

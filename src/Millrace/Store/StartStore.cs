@@ -117,7 +117,7 @@ public sealed class StartStore : IAsyncDisposable
         var ids = Ids(bucket, starts.Count);
         await patience.RideOutAsync((before, token) => InsertAsync(bucket, ids, starts, isRepeated: before > 0, token), cancel);
         FaultPoint.Pass(FaultPoint.StartStored);
-        signal.Wake(bucket);
+        signal.Wake(bucket, newlyReady: starts.Count);
         return [.. ids.Select(id => new StartAccepted(id, Repeated: false))];
     }
 
@@ -148,7 +148,7 @@ public sealed class StartStore : IAsyncDisposable
             token => InsertKeyedAsync(bucket, ids, asked, requests, starts, token), cancel);
         FaultPoint.Pass(FaultPoint.StartStored);
         if (accepted.Count > 0)
-            signal.Wake(bucket);
+            signal.Wake(bucket, newlyReady: accepted.Count);
 
         var own = new Dictionary<int, Guid>();
         for (var i = 0; i < asked.Count; i++)
