@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Millrace.Server;
 using Millrace.Server.Demo;
+using Millrace.Sizing;
 
 var urls = new Option<string?>("--urls") { Description = $"Where to listen; several are parted by semicolons. Default: {ServerApp.DefaultUrl}", Recursive = true };
 var exit = new Option<bool>("--exit") { Description = "End after the workflow; the exit code is 0 only if it completed." };
@@ -9,11 +10,18 @@ var demo = new Command("demo", "Run a sample workflow on sample tables, watch it
 demo.SetAction((parsed, cancel) => Commands.RunAsync(
     () => DemoCommand.RunAsync(parsed.GetValue(urls), parsed.GetValue(exit), cancel)));
 
+var sku = new Option<string?>("--sku") { Description = $"The size of the function app's instances: {string.Join(", ", HostSku.All.Select(host => host.Name))}. Default: what suits the PostgreSQL." };
+var postgres = new Option<string?>("--postgres") { Description = $"The size of the PostgreSQL: {string.Join(", ", PostgresSku.All.Select(size => size.Name))}." };
+var instances = new Option<int?>("--instances") { Description = "How many instances a group of functions may grow to. Default: what the connections allow." };
+var sizing = new Command("sizing", "Print the sizing profiles of the function app, or work one out.") { sku, postgres, instances };
+sizing.SetAction((parsed, _) => Commands.RunAsync(
+    () => Task.FromResult(SizingCommand.Run(parsed.GetValue(sku), parsed.GetValue(postgres), parsed.GetValue(instances), Console.Out))));
+
 var root = new RootCommand("""
     Millrace: durable workflows on PostgreSQL. Serves the HTTP API and runs instances.
     Settings come from the environment (Millrace__ConnectionString, Millrace__ApiKey, …). Without a connection string
     it runs a local PostgreSQL of its own.
-    """) { urls, demo };
+    """) { urls, demo, sizing };
 root.SetAction((parsed, cancel) => Commands.RunAsync(() => ServeCommand.RunAsync(parsed.GetValue(urls), cancel)));
 
 return await root.Parse(args).InvokeAsync();

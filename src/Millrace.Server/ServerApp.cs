@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Logging.Console;
 using Millrace.Api;
 using Millrace.Configuration;
-using Millrace.Faults;
 using Millrace.Server.LocalPostgres;
 using Millrace.Store;
 
@@ -57,7 +56,7 @@ internal sealed class ServerApp : IAsyncDisposable
 
             register?.Invoke(builder.Services);
             var web = Compose(builder, settings);
-            var newKey = await PrepareAsync(web, announce, cancel);
+            var newKey = await web.Services.GetRequiredService<StorePreparation>().PrepareAsync(announce, cancel);
             return new(web, local, newKey);
         }
         catch
@@ -92,23 +91,5 @@ internal sealed class ServerApp : IAsyncDisposable
         web.UseStatusCodePages();
         web.MapMillraceApi();
         return web;
-    }
-
-    // A database that is not there yet is waited for: in a container both often start together.
-    private static async Task<string?> PrepareAsync(WebApplication web, Action<string> announce, CancellationToken cancel)
-    {
-        var preparation = web.Services.GetRequiredService<StorePreparation>();
-        for (var attempt = 1; ; attempt++)
-        {
-            try
-            {
-                return await preparation.PrepareAsync(cancel);
-            }
-            catch (Exception e) when (StoreFaults.IsPassing(e))
-            {
-                announce($"The database does not answer ({e.Message}); trying again …");
-                await Task.Delay(TimeSpan.FromSeconds(Math.Min(attempt, 5)), cancel);
-            }
-        }
     }
 }

@@ -1,4 +1,5 @@
 using Millrace.Configuration;
+using Millrace.Sizing;
 using Millrace.Store;
 
 namespace Millrace.Server;
@@ -20,7 +21,11 @@ internal static class SettingsReader
     {
         try
         {
-            return configuration.GetSection("Millrace").Get<MillraceOptions>(binder => binder.ErrorOnUnknownConfiguration = true) ?? new();
+            var section = configuration.GetSection("Millrace");
+            var settings = new MillraceOptions();
+            SizingProfile.Of(section)?.Apply(settings);
+            section.Bind(settings, binder => binder.ErrorOnUnknownConfiguration = true);
+            return settings;
         }
         catch (InvalidOperationException e)
         {

@@ -62,6 +62,9 @@ internal static partial class Log
     [LoggerMessage(20, LogLevel.Warning, "A wake token could not be sent ({Message}); what it stands for waits for the pump's schedule")]
     public static partial void TokenNotSent(this ILogger log, string message);
 
+    [LoggerMessage(21, LogLevel.Warning, "Millrace:Sizing {Problem}")]
+    public static partial void TooFewConnections(this ILogger log, string problem);
+
     [LoggerMessage(13, LogLevel.Error, "Handler {Handler} threw at {Path} of instance {Instance}")]
     public static partial void HandlerThrew(this ILogger log, string handler, Guid instance, string path, Exception exception);
 }

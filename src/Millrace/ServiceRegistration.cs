@@ -8,6 +8,7 @@ using Millrace.Explaining;
 using Millrace.Faults;
 using Millrace.Nodes;
 using Millrace.Pump;
+using Millrace.Sizing;
 using Millrace.Store;
 using Millrace.Waking;
 
@@ -24,6 +25,7 @@ public static class ServiceRegistration
     {
         services.AddSingleton<IValidateOptions<MillraceOptions>, MillraceOptionsValidator>();
         services.AddOptions<MillraceOptions>()
+            .Configure(settings => SizingProfile.Of(configuration.GetSection("Millrace"))?.Apply(settings))
             .Bind(configuration.GetSection("Millrace"), binder => binder.ErrorOnUnknownConfiguration = true)
             .ValidateOnStart();
 
@@ -32,9 +34,11 @@ public static class ServiceRegistration
         services.AddSingleton<StoreClock>();
         services.AddSingleton<StorePatience>();
         services.AddSingleton(WorkerName.ForThisProcess());
+        services.AddSingleton<SizingCheck>();
         services.AddSingleton(provider => new StorePreparation(
             provider.GetRequiredService<Database>(), provider.GetRequiredService<KeyStore>(), provider.GetRequiredService<StoreClock>(),
-            provider.GetRequiredService<IOptions<MillraceOptions>>(), provider.GetRequiredService<ILoggerFactory>()));
+            provider.GetRequiredService<SizingCheck>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<IOptions<MillraceOptions>>(),
+            provider.GetRequiredService<ILoggerFactory>()));
         services.AddSingleton(provider => new PumpLag(provider.GetRequiredService<Database>()));
         services.AddSingleton(provider => new StoreHealth(
             provider.GetRequiredService<Database>(), provider.GetRequiredService<PumpLag>(), provider.GetRequiredService<IOptions<MillraceOptions>>()));

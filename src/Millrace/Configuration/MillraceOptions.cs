@@ -37,6 +37,10 @@ public sealed class MillraceOptions
     [ValidateObjectMembers]
     public WakeOptions Wake { get; set; } = new();
 
+    /// <summary>Which plan the process runs on, and what it may take of the database.</summary>
+    [ValidateObjectMembers]
+    public SizingOptions Sizing { get; set; } = new();
+
     /// <summary>SQL nodes.</summary>
     [ValidateObjectMembers]
     public SqlOptions Sql { get; set; } = new();

@@ -12,9 +12,17 @@ public sealed class StoreOptions
     [Range(1, 1024)]
     public int Buckets { get; set; } = 1;
 
-    /// <summary>The most connections to the store at once; the pump's claims and checkpoints have up to ten more.</summary>
+    /// <summary>The most connections to the store at once, for calls of the API and look-ups; the pump has two pools more.</summary>
     [Range(2, 1000)]
     public int PoolSize { get; set; } = 16;
+
+    /// <summary>The most connections for claims, renewals and checkpoints that look rows up by their keys.</summary>
+    [Range(1, 1000)]
+    public int BatchPoolSize { get; set; } = 6;
+
+    /// <summary>The most connections for checkpoints that park instances or start children.</summary>
+    [Range(1, 1000)]
+    public int MatchPoolSize { get; set; } = 4;
 
     /// <summary>How long an idempotency key is remembered.</summary>
     [Range(typeof(TimeSpan), "00:01:00", "365.00:00:00")]

@@ -26,19 +26,16 @@ public sealed class Database : IAsyncDisposable, IDisposable
 
     static Database() => NpgsqlBehaviour.Apply();
 
-    /// <summary>Makes a pool; nothing is connected yet.</summary>
+    /// <summary>Makes the pools; nothing is connected yet.</summary>
     public Database(IOptions<MillraceOptions> options)
     {
         var settings = options.Value;
         if (string.IsNullOrWhiteSpace(settings.ConnectionString))
             throw new SettingException("Millrace:ConnectionString", "is missing: the store needs a PostgreSQL database");
 
-        // Claims, renewals and two flushers of checkpoints, and room for one more of each.
-        const int batchPool = 6;
-        const int matchPool = 4;
         Source = NpgsqlDataSource.Create(Complete(settings, settings.Store.PoolSize, KeepPlans, silence: 15));
-        Batches = NpgsqlDataSource.Create(Complete(settings, batchPool, KeepPlans, SilenceOfBatches(settings.Pump.Lease)));
-        Matches = NpgsqlDataSource.Create(Complete(settings, matchPool, PlanAnew, SilenceOfBatches(settings.Pump.Lease)));
+        Batches = NpgsqlDataSource.Create(Complete(settings, settings.Store.BatchPoolSize, KeepPlans, SilenceOfBatches(settings.Pump.Lease)));
+        Matches = NpgsqlDataSource.Create(Complete(settings, settings.Store.MatchPoolSize, PlanAnew, SilenceOfBatches(settings.Pump.Lease)));
         Buckets = settings.Store.Buckets;
         IsPooled = new NpgsqlConnectionStringBuilder(settings.ConnectionString).NoResetOnClose;
     }

@@ -1,6 +1,8 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Millrace.Configuration;
+using Millrace.Faults;
+using Millrace.Sizing;
 
 namespace Millrace.Store;
 
@@ -10,22 +12,40 @@ public sealed class StorePreparation
     private readonly Database database;
     private readonly KeyStore keys;
     private readonly StoreClock clock;
+    private readonly SizingCheck sizing;
+    private readonly TimeProvider time;
     private readonly MillraceOptions settings;
     private readonly Migrator migrator;
 
-    internal StorePreparation(Database database, KeyStore keys, StoreClock clock, IOptions<MillraceOptions> options, ILoggerFactory logs)
+    internal StorePreparation(
+        Database database, KeyStore keys, StoreClock clock, SizingCheck sizing, TimeProvider time, IOptions<MillraceOptions> options, ILoggerFactory logs)
     {
-        (this.database, this.keys, this.clock, settings) = (database, keys, clock, options.Value);
+        (this.database, this.keys, this.clock, this.sizing, this.time, settings) = (database, keys, clock, sizing, time, options.Value);
         migrator = new(database.Source, Migration.Embedded, logs.CreateLogger<Migrator>());
     }
 
-    /// <summary>Makes the store ready.</summary>
+    /// <summary>Makes the store ready. A database that is not there yet is waited for: in a container both often start together.</summary>
+    /// <param name="announce">Takes a line each time that it does not answer.</param>
+    /// <param name="cancel">Gives up.</param>
     /// <returns>An API key if one was made up here; it is never to be had again.</returns>
     /// <exception cref="SchemaException">The schema is not one that this program can work with.</exception>
-    public async Task<string?> PrepareAsync(CancellationToken cancel)
+    /// <exception cref="SettingException">The pools could ask for more connections than the server has.</exception>
+    public async Task<string?> PrepareAsync(Action<string> announce, CancellationToken cancel)
     {
-        await clock.AskAsync(database, cancel);
-        await migrator.ApplyAsync(database.Buckets, cancel);
-        return await keys.EnsureAsync(settings.ApiKey, cancel);
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await clock.AskAsync(database, cancel);
+                await sizing.RunAsync(cancel);
+                await migrator.ApplyAsync(database.Buckets, cancel);
+                return await keys.EnsureAsync(settings.ApiKey, cancel);
+            }
+            catch (Exception e) when (StoreFaults.IsPassing(e))
+            {
+                announce($"The database does not answer ({e.Message}); trying again …");
+                await Task.Delay(TimeSpan.FromSeconds(Math.Min(attempt, 5)), time, cancel);
+            }
+        }
     }
 }

@@ -1,0 +1,63 @@
+using Millrace.Configuration;
+using Npgsql;
+
+namespace Millrace.Sizing;
+
+/// <summary>How many connections to the store's server a deployment may hold at once, if every pool of every process were full.</summary>
+/// <param name="Instances">How many instances a group of functions has, or how many servers there are.</param>
+/// <param name="Http">What an instance that answers calls may hold.</param>
+/// <param name="Pump">What an instance that runs work may hold.</param>
+/// <param name="IsFunctionApp">Whether calls, woken drains and the scheduled one have instances apart from each other.</param>
+public sealed record ConnectionDemand(int Instances, int Http, int Pump, bool IsFunctionApp)
+{
+    // What is left is for maintenance, a drain that is asked for by hand, deployments, and people.
+    private const double Share = 0.8;
+
+    /// <summary>The most that can be asked for.</summary>
+    public int Worst => IsFunctionApp ? (Instances * (Http + Pump)) + Pump : Instances * Pump;
+
+    /// <summary>How the figure comes about.</summary>
+    public string Arithmetic => IsFunctionApp
+        ? FormattableString.Invariant($"{Instances} instances × ({Http} for calls + {Pump} for woken drains) + {Pump} for the scheduled drain = {Worst}")
+        : FormattableString.Invariant($"{Instances} {(Instances == 1 ? "server" : "servers")} × {Pump} = {Worst}");
+
+    /// <summary>The demand by these settings.</summary>
+    public static ConnectionDemand Of(MillraceOptions settings)
+    {
+        var isFunctionApp = settings.Sizing.Sku is not null;
+        // A pool of SQL nodes may have, beside those that work, as many that were given up, and one that looks at the others.
+        var sql = SqlPoolsOnTheStore(settings) * ((2 * settings.Sql.PoolSize) + 1);
+        var pump = settings.Store.PoolSize + settings.Store.BatchPoolSize + settings.Store.MatchPoolSize + sql;
+        return new(settings.Sizing.Instances ?? 1, settings.Store.PoolSize, pump, isFunctionApp);
+    }
+
+    /// <summary>How many of a server's connections may be asked for.</summary>
+    public static int Budget(int available) => (int)(available * Share);
+
+    /// <summary>How many instances a budget allows.</summary>
+    public int MostInstances(int budget) => IsFunctionApp ? (budget - Pump) / (Http + Pump) : budget / Pump;
+
+    // The default connection, and each named one that leads to the same server.
+    private static int SqlPoolsOnTheStore(MillraceOptions settings)
+    {
+        var store = ServerOf(settings.ConnectionString);
+        var named = settings.Connections.Where(connection => connection.Key != "default").Count(connection => ServerOf(connection.Value) == store);
+        return named + (settings.Connections.TryGetValue("default", out var main) && ServerOf(main) != store ? 0 : 1);
+    }
+
+    private static (string?, int) ServerOf(string? connectionString)
+    {
+        if (string.IsNullOrWhiteSpace(connectionString))
+            return (null, 0);
+        try
+        {
+            var builder = new NpgsqlConnectionStringBuilder(connectionString);
+            return (builder.Host?.ToUpperInvariant(), builder.Port);
+        }
+        catch (ArgumentException)
+        {
+            // Whoever connects says so.
+            return (null, 0);
+        }
+    }
+}
