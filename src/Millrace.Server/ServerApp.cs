@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging.Console;
 using Millrace.Api;
+using Millrace.Azure;
 using Millrace.Configuration;
 using Millrace.Server.LocalPostgres;
 using Millrace.Store;
@@ -82,6 +83,7 @@ internal sealed class ServerApp : IAsyncDisposable
     {
         builder.Services.AddMillrace(builder.Configuration);
         builder.Services.AddMillracePump();
+        builder.Services.AddEntraLogin(builder.Configuration);
         builder.Services.AddMillraceApi();
         builder.Services.AddProblemDetails();
         // The pump's own grace, and a little for everything else.

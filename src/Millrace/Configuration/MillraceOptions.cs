@@ -41,6 +41,9 @@ public sealed class MillraceOptions
     [ValidateObjectMembers]
     public SizingOptions Sizing { get; set; } = new();
 
+    /// <summary>Log-ins with a Microsoft Entra identity.</summary>
+    public EntraOptions Entra { get; set; } = new();
+
     /// <summary>SQL nodes.</summary>
     [ValidateObjectMembers]
     public SqlOptions Sql { get; set; } = new();

@@ -44,11 +44,12 @@ internal sealed class SqlConnections : IAsyncDisposable
     private readonly MillraceOptions settings;
     private readonly SqlStatement statement;
     private readonly TimeProvider time;
+    private readonly IDatabaseLogin? login;
     private readonly ConcurrentDictionary<string, Lazy<SqlConnection>> open = new(StringComparer.Ordinal);
 
-    public SqlConnections(IOptions<MillraceOptions> options, SqlStatement statement, TimeProvider time)
+    public SqlConnections(IOptions<MillraceOptions> options, SqlStatement statement, TimeProvider time, IDatabaseLogin? login = null)
     {
-        (this.statement, this.time) = (statement, time);
+        (this.statement, this.time, this.login) = (statement, time, login);
         NpgsqlBehaviour.Apply();
         settings = options.Value;
         ConnectionStrings.Check(settings);
@@ -106,7 +107,7 @@ internal sealed class SqlConnections : IAsyncDisposable
             builder.Options = $"{SessionOptions()} {builder.Options}".TrimEnd();
         }
 
-        var source = NpgsqlDataSource.Create(builder);
+        var source = DataSources.Create(builder.ConnectionString, login);
         var connection = new SqlConnection(source, new(settings.Sql.PoolSize), isPooled)
         {
             Timeout = settings.Sql.Timeout,

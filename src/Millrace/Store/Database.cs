@@ -27,15 +27,15 @@ public sealed class Database : IAsyncDisposable, IDisposable
     static Database() => NpgsqlBehaviour.Apply();
 
     /// <summary>Makes the pools; nothing is connected yet.</summary>
-    public Database(IOptions<MillraceOptions> options)
+    public Database(IOptions<MillraceOptions> options, IDatabaseLogin? login = null)
     {
         var settings = options.Value;
         if (string.IsNullOrWhiteSpace(settings.ConnectionString))
             throw new SettingException("Millrace:ConnectionString", "is missing: the store needs a PostgreSQL database");
 
-        Source = NpgsqlDataSource.Create(Complete(settings, settings.Store.PoolSize, KeepPlans, silence: 15));
-        Batches = NpgsqlDataSource.Create(Complete(settings, settings.Store.BatchPoolSize, KeepPlans, SilenceOfBatches(settings.Pump.Lease)));
-        Matches = NpgsqlDataSource.Create(Complete(settings, settings.Store.MatchPoolSize, PlanAnew, SilenceOfBatches(settings.Pump.Lease)));
+        Source = DataSources.Create(Complete(settings, settings.Store.PoolSize, KeepPlans, silence: 15), login);
+        Batches = DataSources.Create(Complete(settings, settings.Store.BatchPoolSize, KeepPlans, SilenceOfBatches(settings.Pump.Lease)), login);
+        Matches = DataSources.Create(Complete(settings, settings.Store.MatchPoolSize, PlanAnew, SilenceOfBatches(settings.Pump.Lease)), login);
         Buckets = settings.Store.Buckets;
         IsPooled = new NpgsqlConnectionStringBuilder(settings.ConnectionString).NoResetOnClose;
     }
