@@ -17,11 +17,14 @@ var sizing = new Command("sizing", "Print the sizing profiles of the function ap
 sizing.SetAction((parsed, _) => Commands.RunAsync(
     () => Task.FromResult(SizingCommand.Run(parsed.GetValue(sku), parsed.GetValue(postgres), parsed.GetValue(instances), Console.Out))));
 
+var distribute = new Command("distribute", "Spread the store's tables over a distributed PostgreSQL (Citus, Azure's elastic clusters), by bucket.");
+distribute.SetAction((_, cancel) => Commands.RunAsync(() => DistributeCommand.RunAsync(_ => { }, Console.WriteLine, cancel)));
+
 var root = new RootCommand("""
     Millrace: durable workflows on PostgreSQL. Serves the HTTP API and runs instances.
     Settings come from the environment (Millrace__ConnectionString, Millrace__ApiKey, …). Without a connection string
     it runs a local PostgreSQL of its own.
-    """) { urls, demo, sizing };
+    """) { urls, demo, sizing, distribute };
 root.SetAction((parsed, cancel) => Commands.RunAsync(() => ServeCommand.RunAsync(parsed.GetValue(urls), cancel)));
 
 return await root.Parse(args).InvokeAsync();

@@ -35,6 +35,7 @@ public static class ServiceRegistration
         services.AddSingleton<StorePatience>();
         services.AddSingleton(WorkerName.ForThisProcess());
         services.AddSingleton<SizingCheck>();
+        services.AddSingleton(provider => new Distribution(provider.GetRequiredService<Database>()));
         services.AddSingleton(provider => new StorePreparation(
             provider.GetRequiredService<Database>(), provider.GetRequiredService<KeyStore>(), provider.GetRequiredService<StoreClock>(),
             provider.GetRequiredService<SizingCheck>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<IOptions<MillraceOptions>>(),
