@@ -125,13 +125,13 @@ internal sealed class BenchServer(ServerProcess process, HttpClient client, stri
     {
         while (true)
         {
-            // Looked at rarely, so that the look is not in the way: the end itself is read from the store.
+            // Looked at rarely, and along the key, so that the look is not in the way: the end itself is read from the store.
             await Task.Delay(2000, cancel);
             await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false });
             await using var command = source.CreateCommand("""
                 SELECT count(*), count(*) FILTER (WHERE status <> 4), max(ended_at)
                 FROM millrace.outcome
-                WHERE ended_at >= $1 AND id >= $2
+                WHERE bucket = 0 AND organisation_id = (SELECT organisation_id FROM millrace.organisation WHERE bucket = 0) AND id >= $2 AND ended_at >= $1
                 """);
             command.Parameters.Add(new NpgsqlParameter<DateTime> { TypedValue = since });
             command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = InstanceId.LeastAt(new DateTimeOffset(since).AddMinutes(-2)) });
