@@ -38,10 +38,10 @@ internal sealed record SqlConnection(NpgsqlDataSource Source, SemaphoreSlim Plac
 /// <summary>The named connections. Each has its own login, so what a statement may do is what its login may do.</summary>
 internal sealed class SqlConnections : IAsyncDisposable
 {
-    private const string Default = "default";
     // A dead connection is given up after two to three times this.
     private static readonly TimeSpan WatchPatience = TimeSpan.FromSeconds(5);
     private readonly MillraceOptions settings;
+    private readonly Dictionary<string, string?> texts;
     private readonly SqlStatement statement;
     private readonly TimeProvider time;
     private readonly IDatabaseLogin? login;
@@ -53,18 +53,18 @@ internal sealed class SqlConnections : IAsyncDisposable
         NpgsqlBehaviour.Apply();
         settings = options.Value;
         ConnectionStrings.Check(settings);
+        texts = new(ConnectionStrings.OfNodes(settings), StringComparer.Ordinal);
     }
 
     /// <summary>A connection by name, null meaning the default one; null where there is none of that name.</summary>
     public SqlConnection? Find(string? name)
     {
-        name ??= Default;
-        var text = settings.Connections.GetValueOrDefault(name) ?? (name == Default ? settings.ConnectionString : null);
-        return text is null ? null : open.GetOrAdd(name, _ => new(() => Open(text))).Value;
+        name ??= ConnectionStrings.Default;
+        return texts.GetValueOrDefault(name) is { } text ? open.GetOrAdd(name, _ => new(() => Open(text))).Value : null;
     }
 
     /// <summary>The names that <see cref="Find"/> knows.</summary>
-    public IEnumerable<string> Names => settings.Connections.Keys.Append(Default).Distinct();
+    public IEnumerable<string> Names => texts.Keys;
 
     public async ValueTask DisposeAsync()
     {

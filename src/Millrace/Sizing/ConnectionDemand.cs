@@ -1,5 +1,5 @@
 using Millrace.Configuration;
-using Npgsql;
+using Millrace.Store;
 
 namespace Millrace.Sizing;
 
@@ -37,27 +37,17 @@ public sealed record ConnectionDemand(int Instances, int Http, int Pump, bool Is
     /// <summary>How many instances a budget allows.</summary>
     public int MostInstances(int budget) => IsFunctionApp ? (budget - Pump) / (Http + Pump) : budget / Pump;
 
-    // The default connection, and each named one that leads to the same server.
     private static int SqlPoolsOnTheStore(MillraceOptions settings)
     {
-        var store = ServerOf(settings.ConnectionString);
-        var named = settings.Connections.Where(connection => connection.Key != "default").Count(connection => ServerOf(connection.Value) == store);
-        return named + (settings.Connections.TryGetValue("default", out var main) && ServerOf(main) != store ? 0 : 1);
+        var store = ServerOf("Millrace:ConnectionString", settings.ConnectionString);
+        return ConnectionStrings.OfNodes(settings).Count(connection => ServerOf($"Millrace:Connections:{connection.Key}", connection.Value) == store);
     }
 
-    private static (string?, int) ServerOf(string? connectionString)
+    private static (string? Host, int Port)? ServerOf(string setting, string? text)
     {
-        if (string.IsNullOrWhiteSpace(connectionString))
-            return (null, 0);
-        try
-        {
-            var builder = new NpgsqlConnectionStringBuilder(connectionString);
-            return (builder.Host?.ToUpperInvariant(), builder.Port);
-        }
-        catch (ArgumentException)
-        {
-            // Whoever connects says so.
-            return (null, 0);
-        }
+        if (string.IsNullOrWhiteSpace(text))
+            return null;
+        var parsed = ConnectionStrings.Parse(setting, text);
+        return (parsed.Host?.ToUpperInvariant(), parsed.Port);
     }
 }

@@ -7,6 +7,9 @@ namespace Millrace.Store;
 /// <summary>Reads connection strings without ever repeating them: they hold passwords.</summary>
 public static class ConnectionStrings
 {
+    /// <summary>The connection of SQL nodes that name none.</summary>
+    internal const string Default = "default";
+
     /// <summary>Checks every connection string of the settings.</summary>
     /// <exception cref="SettingException">One is not a connection string; the message names its setting.</exception>
     public static void Check(MillraceOptions settings)
@@ -16,6 +19,12 @@ public static class ConnectionStrings
         foreach (var (name, text) in settings.Connections)
             Parse($"Millrace:Connections:{name}", text);
     }
+
+    /// <summary>The connection strings of SQL nodes by name. Where nothing is said of the default one, it is the store's.</summary>
+    internal static IEnumerable<KeyValuePair<string, string?>> OfNodes(MillraceOptions settings) =>
+        settings.Connections.Select(named => new KeyValuePair<string, string?>(named.Key, named.Value))
+            .Append(new(Default, settings.ConnectionString))
+            .DistinctBy(connection => connection.Key);
 
     /// <summary>
     /// The start-up options by which a server finds out that a client is gone: while it runs a statement, and while it
