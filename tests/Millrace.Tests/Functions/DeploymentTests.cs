@@ -71,6 +71,7 @@ public sealed partial class DeploymentTests
             "Millrace__ApiKey" => "mr_01234567890123456789",
             "Millrace__Wake__Queue" => "millrace-wake",
             "Millrace__Entra__Enabled" => "true",
+            "Millrace__ConnectionString" => "Host=store;Database=millrace",
             _ => "text",
         });
         AppSettings.Check(example);

@@ -2,7 +2,7 @@ using System.Text.Json;
 using Microsoft.Extensions.Configuration;
 using Millrace.Api;
 using Millrace.Configuration;
-using Millrace.Sizing;
+using Millrace.Server;
 using Millrace.Tests.Support;
 
 namespace Millrace.Tests.Functions;
@@ -88,10 +88,6 @@ internal static class AppSettings
             .AddInMemoryCollection(values.Where(value => value.Key.StartsWith("Millrace__", StringComparison.Ordinal))
                 .Select(value => new KeyValuePair<string, string?>(value.Key.Replace("__", ":", StringComparison.Ordinal), value.Value)))
             .Build();
-        var settings = new MillraceOptions();
-        SizingProfile.Of(configuration.GetSection("Millrace"))?.Apply(settings);
-        configuration.GetSection("Millrace").Bind(settings, binder => binder.ErrorOnUnknownConfiguration = true);
-        var result = new MillraceOptionsValidator().Validate(null, settings);
-        Assert.True(result.Succeeded, result.FailureMessage);
+        SettingsReader.Read(configuration);
     }
 }
