@@ -17,9 +17,7 @@ internal static class SizingCommand
 
         if (postgres is null)
             throw new SettingException("--postgres", $"is missing: one of {string.Join(", ", PostgresSku.All.Select(size => size.Name))}");
-        var profile = sku is null
-            ? SizingProfile.Recommended.FirstOrDefault(one => one.Postgres.Name.Equals(postgres, StringComparison.OrdinalIgnoreCase)) ?? SizingProfile.Of(HostSku.All[0].Name, postgres)
-            : SizingProfile.Of(sku, postgres);
+        var profile = SizingProfile.Of(sku, postgres);
         return Print(profile, instances ?? profile.Instances, output);
     }
 

@@ -10,7 +10,7 @@ public sealed record SizingProfile(HostSku Host, PostgresSku Postgres)
 {
     /// <summary>For each PostgreSQL the profile with the instances that suit it.</summary>
     public static IReadOnlyList<SizingProfile> Recommended { get; } =
-        [.. PostgresSku.All.Select(postgres => new SizingProfile(HostSku.All.Single(host => host.Name == postgres.Host), postgres))];
+        [.. PostgresSku.All.Select(postgres => Of(null, postgres.Name))];
 
     /// <summary>How many instances a group of functions may grow to: what the connections allow, and no more than suits the PostgreSQL. Zero: they do not fit.</summary>
     public int Instances => Math.Clamp(Demand(1).MostInstances(Budget), 0, Postgres.Instances);
@@ -43,11 +43,13 @@ public sealed record SizingProfile(HostSku Host, PostgresSku Postgres)
         return Of(sku, postgres ?? "");
     }
 
-    /// <summary>The profile for two names.</summary>
+    /// <summary>The profile for two names; without the first, the one with the instances that suit the PostgreSQL.</summary>
     /// <exception cref="SettingException">There is none.</exception>
-    public static SizingProfile Of(string sku, string postgres) => new(
-        Find("Millrace:Sizing:Sku", sku, HostSku.All, host => host.Name),
-        Find("Millrace:Sizing:Postgres", postgres, PostgresSku.All, size => size.Name));
+    public static SizingProfile Of(string? sku, string postgres)
+    {
+        var size = Find("Millrace:Sizing:Postgres", postgres, PostgresSku.All, one => one.Name);
+        return new(Find("Millrace:Sizing:Sku", sku ?? size.Host, HostSku.All, host => host.Name), size);
+    }
 
     /// <summary>Writes the profile's figures into settings.</summary>
     public void Apply(MillraceOptions settings)
