@@ -21,9 +21,12 @@ public enum WakeReason
 /// <param name="At">By when what it stands for is ready, by the sender's clock.</param>
 public sealed record WakeToken(WakeReason Reason, DateTimeOffset At)
 {
+    // In the order of the reasons.
+    private static readonly string[] Names = ["ready", "more", "due"];
+
     /// <summary>The message's text: <c>{"reason":"ready","at":"2026-05-04T03:02:01.0000000Z"}</c>.</summary>
     public override string ToString() => string.Create(
-        CultureInfo.InvariantCulture, $$"""{"reason":"{{Name(Reason)}}","at":"{{At.UtcDateTime:O}}"}""");
+        CultureInfo.InvariantCulture, $$"""{"reason":"{{Names[(int)Reason]}}","at":"{{At.UtcDateTime:O}}"}""");
 
     /// <summary>Reads a message; null where it is none of ours, which calls a drain all the same.</summary>
     public static WakeToken? Parse(string text)
@@ -34,8 +37,9 @@ public sealed record WakeToken(WakeReason Reason, DateTimeOffset At)
             var root = document.RootElement;
             return root.ValueKind is JsonValueKind.Object
                 && root.TryGetProperty("at", out var at) && at.ValueKind is JsonValueKind.String && at.TryGetDateTimeOffset(out var time)
-                && root.TryGetProperty("reason", out var reason) && Of(reason) is { } known
-                ? new(known, time)
+                && root.TryGetProperty("reason", out var reason) && reason.ValueKind is JsonValueKind.String
+                && Array.IndexOf(Names, reason.GetString()) is >= 0 and var known
+                ? new((WakeReason)known, time)
                 : null;
         }
         catch (JsonException)
@@ -43,18 +47,4 @@ public sealed record WakeToken(WakeReason Reason, DateTimeOffset At)
             return null;
         }
     }
-
-    private static string Name(WakeReason reason) => reason switch
-    {
-        WakeReason.Ready => "ready",
-        WakeReason.More => "more",
-        _ => "due",
-    };
-
-    private static WakeReason? Of(JsonElement name) =>
-        name.ValueKind is not JsonValueKind.String ? null
-        : name.ValueEquals("ready") ? WakeReason.Ready
-        : name.ValueEquals("more") ? WakeReason.More
-        : name.ValueEquals("due") ? WakeReason.Due
-        : null;
 }
