@@ -71,7 +71,8 @@ internal sealed class RunChildren(ClaimedInstance claim, RunServices services)
         // The start itself counts as news, which is none to us, unless something else came before it.
         if (counted is { } count)
             Interlocked.CompareExchange(ref seen, count, count - 1);
-        services.Relay.Wake(InstanceId.BucketOf(claim.Id), newlyReady: Math.Min(start.Inputs.Count, start.Limit));
+        // Whoever takes the parent over asks again, and starts nothing.
+        services.Relay.Wake(InstanceId.BucketOf(claim.Id), newlyReady: counted is null ? 0 : Math.Min(start.Inputs.Count, start.Limit));
         if (command.IsDetached)
             return IdOf(await services.Children.FirstAsync(claim.Id, ChildStore.GroupOf(claim.Id, command.Key), cancel));
         // All of them may have been taken over from an earlier attempt, and then no end will come.
