@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using Millrace.Execution;
 using Millrace.Values;
 
@@ -13,26 +12,17 @@ internal readonly record struct NodeEnd(Json? Result, NodeFailure? Failure)
 }
 
 /// <summary>Executes the nodes that do I/O.</summary>
-internal sealed class NodeExecutors(SqlExecutor sql, HttpExecutor http, CallExecutor calls, ILogger<NodeExecutors> log)
+internal sealed class NodeExecutors(SqlExecutor sql, HttpExecutor http, CallExecutor calls)
 {
-    /// <summary>Executes one node to its end. Only a cancelled token comes out as an exception.</summary>
-    public async Task<NodeEnd> ExecuteAsync(NodeContext context, Execute command, CancellationToken cancel)
+    /// <summary>
+    /// Executes one node to its end. A failure is what the statement, the peer, the handler or the definition has done; an
+    /// exception that comes out of here is ours, and says nothing about the node.
+    /// </summary>
+    public async Task<NodeEnd> ExecuteAsync(NodeContext context, Execute command, CancellationToken cancel) => command switch
     {
-        try
-        {
-            return command switch
-            {
-                ExecuteSql statement => await sql.ExecuteAsync(context, statement, cancel),
-                ExecuteHttp request => await http.ExecuteAsync(context.Instance, request, cancel),
-                ExecuteCall call => await calls.ExecuteAsync(context.Instance, call, cancel),
-                _ => throw new InvalidOperationException($"Nothing executes {command.GetType().Name}."),
-            };
-        }
-        catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested)
-        {
-            // An error of our own must not leave the instance hanging; its author sees that it is ours, the log says what it is.
-            log.NodeBroke(context.Instance, command.Key.Path, e);
-            return new NodeFailure("the node could not be executed because of an internal error; the server's log has the cause", "internal", Retryable: false);
-        }
-    }
+        ExecuteSql statement => await sql.ExecuteAsync(context, statement, cancel),
+        ExecuteHttp request => await http.ExecuteAsync(context.Instance, request, cancel),
+        ExecuteCall call => await calls.ExecuteAsync(context.Instance, call, cancel),
+        _ => throw new InvalidOperationException($"Nothing executes {command.GetType().Name}."),
+    };
 }

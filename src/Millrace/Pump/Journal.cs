@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Millrace.Execution;
 using Millrace.Values;
 using Millrace.Workflows;
@@ -5,82 +6,112 @@ using Millrace.Workflows;
 namespace Millrace.Pump;
 
 /// <summary>What has happened to an instance since its last checkpoint, and where that has brought it.</summary>
-internal sealed class Journal(Workflow workflow, InstanceFacts facts, InstanceState state)
+/// <param name="Workflow">The definition.</param>
+/// <param name="Facts">What does not change.</param>
+/// <param name="State">Where the instance stands.</param>
+internal sealed record Journal(Workflow Workflow, InstanceFacts Facts, InstanceState State)
 {
-    private readonly List<InstanceEvent> events = [];
-    private readonly List<NodeExecution> ended = [];
-    private readonly List<Command> commands = [];
-
-    public InstanceState State { get; private set; } = state;
+    private ImmutableArray<InstanceEvent> events = [];
 
     /// <summary>The executions that have ended and are not durable yet.</summary>
-    public IReadOnlyList<NodeExecution> Ended => ended;
+    public ImmutableArray<NodeExecution> Ended { get; private init; } = [];
 
     /// <summary>The commands that have not been carried out yet.</summary>
-    public IReadOnlyList<Command> Commands => commands;
+    public ImmutableArray<Command> Commands { get; private init; } = [];
 
     /// <summary>For an instance that has failed, where its failed nodes can be tried again.</summary>
-    public InstanceState? Resume { get; private set; }
+    public InstanceState? Resume { get; private init; }
 
     /// <summary>Takes an event in. What comes after the end changes nothing any more, least of all where a retry may go on.</summary>
-    public void Take(InstanceEvent happened)
+    public Journal Take(InstanceEvent happened)
     {
         if (State.Outcome is not null)
-            return;
-        var decision = Machine.Decide(workflow, facts, State, happened);
-        State = decision.State;
-        Resume = decision.Resume;
-        // The end of something that nobody waits for leaves no trace, and could not be told again.
-        if (happened is not (NodeCompleted or NodeFailed) || decision.Ended.Count > 0)
-            events.Add(happened);
-        ended.AddRange(decision.Ended);
-        foreach (var command in decision.Commands)
-            Add(command);
+            return this;
+        var decision = Machine.Decide(Workflow, Facts, State, happened);
+        return this with
+        {
+            State = decision.State,
+            Resume = decision.Resume,
+            // The end of something that nobody waits for leaves no trace, and could not be told again.
+            events = happened is not (NodeCompleted or NodeFailed) || decision.Ended.Count > 0 ? events.Add(happened) : events,
+            Ended = Ended.AddRange(decision.Ended),
+            Commands = decision.Commands.Count == 0 ? Commands : Joined(Commands, decision.Commands),
+        };
     }
+
+    /// <summary>Takes several events in, in their order.</summary>
+    public Journal Take(IEnumerable<InstanceEvent> happened) => happened.Aggregate(this, static (journal, one) => journal.Take(one));
 
     /// <summary>Ends the instance without asking anybody; children that it waits for are not wanted any more.</summary>
-    public void End(Outcome outcome)
+    public Journal End(Outcome outcome) => this with
     {
-        foreach (var active in ActivePath.Of(workflow, facts, State).Where(active => active.Frame.Activity is AwaitingChildren))
-            commands.Add(new CancelChildren(active.Key));
-        State = State with { Root = null, Ending = null, Outcome = outcome };
-    }
+        State = State with { Root = null, Ending = null, Outcome = outcome },
+        Commands = Waiting(),
+        Resume = null,
+    };
 
-    /// <summary>Gives the commands of everything that is being executed, but for what runs already.</summary>
-    public void Reissue(Func<NodeKey, bool> isRunning)
+    /// <summary>Gives the commands of everything that is being executed and not begun here: a worker before had begun it.</summary>
+    public Journal Reissue() => this with
     {
-        foreach (var command in Machine.Outstanding(workflow, facts, State))
-        {
-            if (!isRunning(command.Key))
-                Add(command);
-        }
-    }
+        Commands = Joined(Commands, [.. Machine.Outstanding(Workflow, Facts, State).Where(command => !Commands.Any(given => given.Key == command.Key))]),
+    };
 
     /// <summary>The events behind the executions, where those alone do not tell.</summary>
-    public Json? Events() => ended.Count == 0 ? null : EventJson.Of(events, ended);
+    public Json? Events() => Ended.IsEmpty ? null : EventJson.Of(events, Ended);
 
-    /// <summary>What has ended is durable.</summary>
-    public void Stored()
-    {
-        // Events without an execution stay: the next checkpoint tells of them.
-        if (ended.Count == 0)
-            return;
-        ended.Clear();
-        events.Clear();
-    }
+    /// <summary>What has ended is durable. Events without an execution stay: the next checkpoint tells of them.</summary>
+    public Journal Stored() => Ended.IsEmpty ? this : this with { Ended = [], events = [] };
 
-    /// <summary>Takes the commands out.</summary>
-    public IReadOnlyList<Command> TakeCommands()
+    /// <summary>The executions that are not durable yet are given up: the store does not take them.</summary>
+    public Journal Dropped() => this with { Ended = [], events = [] };
+
+    /// <summary>Commands have been carried out.</summary>
+    public Journal Carried(ImmutableArray<Command> carried) => this with
     {
-        List<Command> taken = [.. commands];
-        commands.Clear();
-        return taken;
-    }
+        Commands = carried.Length == Commands.Length ? [] : Commands.RemoveRange(carried),
+    };
 
     // What has not begun need not be stopped.
-    private void Add(Command command)
+    private static ImmutableArray<Command> Joined(ImmutableArray<Command> commands, IReadOnlyList<Command> further)
     {
-        if (command is Execute || commands.RemoveAll(other => other is Execute && other.Key == command.Key) == 0)
-            commands.Add(command);
+        if (commands.IsEmpty && further.All(static command => command is Execute))
+            return [.. further];
+        var joined = commands.ToBuilder();
+        foreach (var command in further)
+        {
+            if (command is Execute || !RemoveUnbegun(joined, command.Key))
+                joined.Add(command);
+        }
+
+        return joined.DrainToImmutable();
+    }
+
+    private static bool RemoveUnbegun(ImmutableArray<Command>.Builder commands, NodeKey key)
+    {
+        for (var i = 0; i < commands.Count; i++)
+        {
+            if (commands[i] is Execute && commands[i].Key == key)
+            {
+                commands.RemoveAt(i);
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private ImmutableArray<Command> Waiting()
+    {
+        try
+        {
+            return [.. ActivePath.Of(Workflow, Facts, State)
+                .Where(active => active.Frame.Activity is AwaitingChildren)
+                .Select(active => new CancelChildren(active.Key))];
+        }
+        catch (Exception)
+        {
+            // A state that cannot even be walked through tells nothing of children.
+            return [];
+        }
     }
 }

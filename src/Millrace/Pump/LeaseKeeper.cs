@@ -8,11 +8,14 @@ namespace Millrace.Pump;
 
 /// <summary>
 /// Keeps the leases of everything this process runs: all of a bucket in one statement, after each third of a lease. What
-/// is not renewed any more is stopped, and so is everything when the store was silent for a whole lease.
+/// is not renewed any more is stopped, and so is everything when the store was silent for a whole lease. A process that was
+/// itself stopped for longer than that asks first: while nobody has taken its instances over, they are still its own.
 /// </summary>
-internal sealed class LeaseKeeper(Database database, ClaimStore claims, PumpOptions settings, TimeProvider time, ILogger log)
+internal sealed class LeaseKeeper(Database database, ClaimStore claims, PumpOptions settings, TimeProvider time, ILogger log) : IDisposable
 {
-    private readonly ConcurrentDictionary<Guid, InstanceRun> runs = new();
+    private readonly ConcurrentDictionary<LeaseKey, InstanceRun> runs = new();
+    private readonly SemaphoreSlim turn = new(1);
+    private long asked = time.GetTimestamp();
 
     public int Count => runs.Count;
 
@@ -21,9 +24,9 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, PumpOpti
 
     public ICollection<InstanceRun> All => runs.Values;
 
-    public void Add(InstanceRun run) => runs[run.Id] = run;
+    public void Add(InstanceRun run) => runs[run.Key] = run;
 
-    public void Remove(InstanceRun run) => runs.TryRemove(run.Id, out _);
+    public void Remove(InstanceRun run) => runs.TryRemove(run.Key, out _);
 
     public async Task KeepAsync(CancellationToken cancel)
     {
@@ -32,30 +35,67 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, PumpOpti
         {
             // What could not be renewed is tried again soon: there is not much time left for it.
             await Task.Delay(settings.Lease / (renewed ? 3 : 20), time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            renewed = true;
-            foreach (var bucket in runs.Values.GroupBy(run => InstanceId.BucketOf(run.Id)))
-                renewed &= await RenewAsync(bucket.Key, [.. bucket.OrderBy(run => run.Id)]);
+            await turn.WaitAsync(CancellationToken.None);
+            try
+            {
+                renewed = await RenewAllAsync();
+            }
+            finally
+            {
+                turn.Release();
+            }
         }
+    }
+
+    /// <summary>
+    /// Sees to it that no lease of this process has run out unasked: after a pause the runs are renewed or stopped before
+    /// anything is begun or claimed.
+    /// </summary>
+    public async Task CatchUpAsync(CancellationToken cancel)
+    {
+        if (!IsBehind)
+            return;
+        await turn.WaitAsync(cancel);
+        try
+        {
+            // Whoever had the turn before may have done it.
+            if (IsBehind)
+                await RenewAllAsync();
+        }
+        finally
+        {
+            turn.Release();
+        }
+    }
+
+    public void Dispose() => turn.Dispose();
+
+    private bool IsBehind => time.GetElapsedTime(Interlocked.Read(ref asked)) >= settings.Lease;
+
+    private async Task<bool> RenewAllAsync()
+    {
+        var begun = time.GetTimestamp();
+        var renewed = true;
+        foreach (var bucket in runs.Values.GroupBy(run => InstanceId.BucketOf(run.Key.Instance)))
+            renewed &= await RenewAsync(bucket.Key, [.. bucket.OrderBy(run => run.Key.Instance)]);
+        // Those that could not be asked are stopped once they are overdue.
+        Interlocked.Exchange(ref asked, begun);
+        return renewed;
     }
 
     private async Task<bool> RenewAsync(short bucket, List<InstanceRun> batch)
     {
-        var asked = time.GetTimestamp();
+        var sent = time.GetTimestamp();
         try
         {
             using var limit = new CancellationTokenSource(settings.Lease / 3, time);
-            var renewed = (await claims.RenewAsync(bucket, [.. batch.Select(run => (run.Id, run.LeaseToken))], settings.Lease, limit.Token))
-                .ToDictionary(answer => answer.Id);
+            var renewed = await claims.RenewAsync(bucket, [.. batch.Select(run => run.Key)], settings.Lease, limit.Token);
             foreach (var run in batch)
             {
-                if (!renewed.TryGetValue(run.Id, out var answer))
-                {
+                if (renewed.TryGetValue(run.Key, out var standing))
+                    run.Renewed(sent, standing);
+                else
                     Lose(run);
-                    continue;
-                }
-
-                run.Renewed(asked);
-                run.Observe(answer.Standing);
             }
 
             return true;
@@ -74,9 +114,9 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, PumpOpti
     private void Lose(InstanceRun run)
     {
         // One that ends or parks right now has no lease to lose.
-        if (run.LettingGo || !runs.ContainsKey(run.Id))
+        if (run.IsLettingGo || !runs.ContainsKey(run.Key))
             return;
-        log.LeaseLost(run.Id);
+        log.LeaseLost(run.Key.Instance);
         run.LoseLease();
     }
 }

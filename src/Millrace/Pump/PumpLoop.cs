@@ -97,7 +97,11 @@ internal sealed class PumpLoop : IDisposable
         }
     }
 
-    public void Dispose() => room.Dispose();
+    public void Dispose()
+    {
+        room.Dispose();
+        leases.Dispose();
+    }
 
     // Until it is stopped, or nothing has been ready or running for as long as it may linger.
     private async Task ClaimAsync(TimeSpan linger, CancellationToken cancel)
@@ -157,6 +161,8 @@ internal sealed class PumpLoop : IDisposable
     private async Task<int> ClaimAsync(short bucket, CancellationToken cancel)
     {
         var room = await WaitForRoomAsync(cancel);
+        // What this process runs itself must not look as if nobody did.
+        await leases.CatchUpAsync(cancel);
         var limit = (int)Math.Min(Math.Min(room, settings.ClaimBatch), Math.Max(1, (settings.MaxStateBytes - leases.Bytes) / averageBytes));
         var asked = services.Time.GetTimestamp();
         var claimed = await claims.ClaimAsync(bucket, limit, settings.Lease, worker.Value, cancel);
@@ -169,9 +175,9 @@ internal sealed class PumpLoop : IDisposable
         total += claimed.Count;
         foreach (var instance in claimed)
         {
-            var run = new InstanceRun(instance, asked, services);
+            var run = new InstanceRun(instance, asked, services, leases.CatchUpAsync);
             leases.Add(run);
-            if (instance.Claims > settings.MaxTakeovers)
+            if (instance.Claims > settings.MaxTakeovers && instance.Fault is null)
                 log.Poisoned(instance.Id, instance.Claims - 1);
             _ = Task.Run(() => RunAsync(run), CancellationToken.None);
         }
@@ -236,12 +242,12 @@ internal sealed class PumpLoop : IDisposable
             var end = await run.RunAsync();
             leases.Remove(run);
             if (end is RunEnd.ParkedReady or RunEnd.Parked)
-                signal.Wake(InstanceId.BucketOf(run.Id));
+                signal.Wake(InstanceId.BucketOf(run.Key.Instance));
         }
         catch (Exception e)
         {
             // The lease runs out by itself, and another claim will try again.
-            log.RunBroke(run.Id, e);
+            log.RunBroke(run.Key.Instance, e);
         }
         finally
         {

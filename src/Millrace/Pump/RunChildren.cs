@@ -9,29 +9,14 @@ namespace Millrace.Pump;
 /// <summary>The child instances of one run: starts them, and sees how they have ended.</summary>
 internal sealed class RunChildren(ClaimedInstance claim, RunServices services)
 {
-    private long seen = claim.Standing.ChildEnds;
-    private volatile bool looked;
-
-    /// <summary>How many ends have been looked at.</summary>
-    public long Seen => Interlocked.Read(ref seen);
-
-    /// <summary>Whether the instance has, or had, any.</summary>
-    public bool HadAny { get; private set; } = claim.Standing.ChildEnds > 0;
-
-    /// <summary>Starts children; null where their end is to be waited for.</summary>
-    public Task<NodeEnd?> StartAsync(InstanceFacts facts, StartChildren command, CancellationToken cancel)
-    {
-        HadAny = true;
-        return services.Patience.RideOutAsync(Timeout.InfiniteTimeSpan, (_, token) => StartOnceAsync(facts, command, token), cancel);
-    }
-
-    /// <summary>Whether there may be ends that have not been looked at.</summary>
-    public bool HasNews(Standing standing) => HadAny && (!looked || standing.ChildEnds > Seen);
+    /// <summary>Starts children; the execution has no end yet where theirs are to be waited for.</summary>
+    public Task<ExecutionEnd> StartAsync(InstanceFacts facts, StartChildren command, CancellationToken cancel) =>
+        services.Patience.RideOutAsync(Timeout.InfiniteTimeSpan, (_, token) => StartOnceAsync(facts, command, token), cancel);
 
     /// <summary>The ends of nodes whose children have ended.</summary>
-    public async Task<IReadOnlyList<InstanceEvent>> EndsAsync(Workflow workflow, InstanceFacts facts, InstanceState state, Standing standing, CancellationToken cancel)
+    public async Task<IReadOnlyList<InstanceEvent>> EndsAsync(Journal journal, CancellationToken cancel)
     {
-        var waiting = ActivePath.Of(workflow, facts, state).Where(active => active.Frame.Activity is AwaitingChildren).ToList();
+        var waiting = ActivePath.Of(journal.Workflow, journal.Facts, journal.State).Where(active => active.Frame.Activity is AwaitingChildren).ToList();
         var ends = new List<InstanceEvent>();
         if (waiting.Count > 0)
         {
@@ -44,9 +29,6 @@ internal sealed class RunChildren(ClaimedInstance claim, RunServices services)
             }
         }
 
-
-        looked = true;
-        Interlocked.Exchange(ref seen, Math.Max(Seen, standing.ChildEnds));
         return ends;
     }
 
@@ -60,24 +42,19 @@ internal sealed class RunChildren(ClaimedInstance claim, RunServices services)
         return new NodeCompleted(services.Clock.Now, active.Key, active.Node is RunNode ? results[0] : Json.ArrayOf(results));
     }
 
-    private async Task<NodeEnd?> StartOnceAsync(InstanceFacts facts, StartChildren command, CancellationToken cancel)
+    private async Task<ExecutionEnd> StartOnceAsync(InstanceFacts facts, StartChildren command, CancellationToken cancel)
     {
         var (start, failure) = command.Node is RunNode run
             ? await OfWorkflowAsync(run, facts, command, cancel)
             : (OfItems((ForEachNode)command.Node, facts, command), null);
         if (start is null)
-            return failure!;
+            return new(failure!);
         var counted = await services.Children.StartAsync(start, cancel);
-        // The start itself counts as news, which is none to us, unless something else came before it.
-        if (counted is { } count)
-            Interlocked.CompareExchange(ref seen, count, count - 1);
         // Whoever takes the parent over asks again, and starts nothing.
         services.Relay.Wake(InstanceId.BucketOf(claim.Id), newlyReady: counted is null ? 0 : Math.Min(start.Inputs.Count, start.Limit));
         if (command.IsDetached)
-            return IdOf(await services.Children.FirstAsync(claim.Id, ChildStore.GroupOf(claim.Id, command.Key), cancel));
-        // All of them may have been taken over from an earlier attempt, and then no end will come.
-        looked = false;
-        return null;
+            return new(IdOf(await services.Children.FirstAsync(claim.Id, ChildStore.GroupOf(claim.Id, command.Key), cancel)));
+        return new(null, counted);
     }
 
     private async Task<(ChildStart? Start, NodeFailure? Failure)> OfWorkflowAsync(

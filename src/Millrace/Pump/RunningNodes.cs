@@ -5,23 +5,24 @@ using Millrace.Store;
 
 namespace Millrace.Pump;
 
+/// <summary>The end of an execution as whoever executes it tells it.</summary>
+/// <param name="End">How it ended; null where it goes on waiting, for its children.</param>
+/// <param name="ChildrenCounted">The number of children's ends that the parent's row counts since they were started; null where none were.</param>
+internal readonly record struct ExecutionEnd(NodeEnd? End, long? ChildrenCounted = null);
+
 /// <summary>
-/// The nodes of one instance that are being executed right now, each with the means to stop it.
+/// The nodes of one instance that are being executed right now, each with the means to stop it. However an execution ends,
+/// its end is told, but where it was stopped: then nobody waits for it any more.
 /// </summary>
-/// <param name="execute">Executes a node; null in place of an end means that the node goes on waiting, for its children.</param>
+/// <param name="execute">Executes a node.</param>
 /// <param name="clock">The store's time.</param>
 /// <param name="wake">Called when one has ended.</param>
-internal sealed class RunningNodes(Func<Execute, CancellationToken, Task<NodeEnd?>> execute, StoreClock clock, Action wake)
+/// <param name="broke">Told of an exception that nobody expected.</param>
+internal sealed class RunningNodes(Func<Execute, CancellationToken, Task<ExecutionEnd>> execute, StoreClock clock, Action wake, Action<NodeKey, Exception> broke)
 {
     private readonly Dictionary<NodeKey, Running> running = [];
-    private readonly List<Running> abandoned = [];
+    private readonly HashSet<Running> abandoned = [];
     private readonly ConcurrentQueue<Running> ended = new();
-
-    /// <summary>Whether there is any.</summary>
-    public bool Any => running.Count > 0;
-
-    /// <summary>Whether a node is among them.</summary>
-    public bool Has(NodeKey key) => running.ContainsKey(key);
 
     /// <summary>Begins a node, or stops one.</summary>
     public void Carry(Command command, CancellationToken cancel)
@@ -30,12 +31,13 @@ internal sealed class RunningNodes(Func<Execute, CancellationToken, Task<NodeEnd
         {
             case Execute begun:
                 var node = new Running(begun.Key, CancellationTokenSource.CreateLinkedTokenSource(cancel));
-                running[begun.Key] = node;
+                running.Add(begun.Key, node);
                 node.Task = RunAsync(node, begun);
                 break;
             case Abandon abandon when running.Remove(abandon.Key, out var unwanted):
-                unwanted.Stop.Cancel();
                 abandoned.Add(unwanted);
+                unwanted.IsAbandoned = true;
+                unwanted.Stop.Cancel();
                 break;
         }
     }
@@ -44,23 +46,20 @@ internal sealed class RunningNodes(Func<Execute, CancellationToken, Task<NodeEnd
     /// Takes out what has ended, in the order in which it did. What was stopped from outside stays: it has not ended, and
     /// its instance is not idle.
     /// </summary>
-    public IEnumerable<InstanceEvent> TakeEnds()
+    public IEnumerable<RunEvent> TakeEnds()
     {
         while (ended.TryDequeue(out var node))
         {
-            if (running.GetValueOrDefault(node.Key) != node)
-                continue;
-            running.Remove(node.Key);
             node.Stop.Dispose();
-            if (node.End is { } end)
-                yield return end;
+            if (!abandoned.Remove(node) && running.Remove(node.Key))
+                yield return node.End!;
         }
     }
 
     /// <summary>Stops all, and waits until nothing of them runs any more: none may outlive the run.</summary>
     public async Task StopAllAsync()
     {
-        foreach (var node in running.Values)
+        foreach (var node in running.Values.Where(node => !node.Task.IsCompleted))
             await node.Stop.CancelAsync();
         foreach (var node in running.Values.Concat(abandoned))
         {
@@ -70,6 +69,7 @@ internal sealed class RunningNodes(Func<Execute, CancellationToken, Task<NodeEnd
 
         running.Clear();
         abandoned.Clear();
+        ended.Clear();
     }
 
     private async Task RunAsync(Running node, Execute command)
@@ -77,20 +77,30 @@ internal sealed class RunningNodes(Func<Execute, CancellationToken, Task<NodeEnd
         try
         {
             var end = await execute(command, node.Stop.Token);
-            node.End = end switch
-            {
-                null => null,
-                { Failure: { } failure } => new NodeFailed(clock.Now, node.Key, failure),
-                { Result: var result } => new NodeCompleted(clock.Now, node.Key, result!),
-            };
-            ended.Enqueue(node);
-            wake();
+            node.End = new ExecutionEnded(node.Key, EventOf(node.Key, end.End), end.ChildrenCounted);
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (node.Stop.IsCancellationRequested)
         {
-            // Nobody waits for it any more, or the process stops.
+            // The process stops, the lease is lost, or nobody waits for it any more; only in the last case is it forgotten.
+            if (!node.IsAbandoned)
+                return;
         }
+        catch (Exception e)
+        {
+            broke(node.Key, e);
+            node.End = new ExecutionBroke(node.Key);
+        }
+
+        ended.Enqueue(node);
+        wake();
     }
+
+    private InstanceEvent? EventOf(NodeKey key, NodeEnd? end) => end switch
+    {
+        null => null,
+        { Failure: { } failure } => new NodeFailed(clock.Now, key, failure),
+        { Result: var result } => new NodeCompleted(clock.Now, key, result!),
+    };
 
     private sealed class Running(NodeKey key, CancellationTokenSource stop)
     {
@@ -100,6 +110,8 @@ internal sealed class RunningNodes(Func<Execute, CancellationToken, Task<NodeEnd
 
         public Task Task { get; set; } = Task.CompletedTask;
 
-        public InstanceEvent? End { get; set; }
+        public RunEvent? End { get; set; }
+
+        public volatile bool IsAbandoned;
     }
 }

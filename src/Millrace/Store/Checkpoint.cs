@@ -41,9 +41,9 @@ internal sealed record SaveCheckpoint(Lease Lease, IReadOnlyList<NodeExecution> 
 /// <param name="Due">When it is due.</param>
 /// <param name="State">The state that is kept.</param>
 /// <param name="WaitingOn">What it waits for.</param>
-/// <param name="ChildrenSeen">How many ends of children have been looked at.</param>
+/// <param name="Seen">What had been asked of the instance when that was decided; anything else makes it ready at once.</param>
 internal sealed record ParkCheckpoint(
-    Lease Lease, IReadOnlyList<NodeExecution> Ended, DateTimeOffset? Due, InstanceState State, Json WaitingOn, long ChildrenSeen)
+    Lease Lease, IReadOnlyList<NodeExecution> Ended, DateTimeOffset? Due, InstanceState State, Json WaitingOn, Standing Seen)
     : Checkpoint(Lease, Ended)
 {
     /// <summary>The state as it is kept.</summary>
@@ -71,13 +71,28 @@ internal sealed record FinishCheckpoint(Lease Lease, IReadOnlyList<NodeExecution
     public override int Bytes => base.Bytes + (Outcome.Result?.Utf8.Length ?? 0) + (Resume?.Utf8.Length ?? 0);
 }
 
-/// <summary>What has been asked of an instance, as its row tells.</summary>
+/// <summary>What has been asked of an instance, as a version of its row tells.</summary>
 /// <param name="CancelRequested">Whether somebody has asked for it to be cancelled.</param>
 /// <param name="CancelReason">Why.</param>
 /// <param name="Suspended">Whether somebody has asked for it to be suspended.</param>
 /// <param name="Signals">How many signals have come.</param>
 /// <param name="ChildEnds">How many ends of children have come.</param>
-internal readonly record struct Standing(bool CancelRequested, string? CancelReason, bool Suspended, long Signals, long ChildEnds);
+/// <param name="Requests">The version: how often anything has been asked.</param>
+internal readonly record struct Standing(bool CancelRequested, string? CancelReason, bool Suspended, long Signals, long ChildEnds, long Requests)
+{
+    /// <summary>
+    /// What is known once another answer has come, in whatever order answers come: the newer version says whether the
+    /// instance is suspended; what only grows is taken from either, since a process of the version before counts signals,
+    /// ends and requests to cancel, but no requests as such.
+    /// </summary>
+    public Standing With(Standing told) => new(
+        CancelRequested || told.CancelRequested,
+        CancelReason ?? told.CancelReason,
+        told.Requests < Requests ? Suspended : told.Suspended,
+        Math.Max(Signals, told.Signals),
+        Math.Max(ChildEnds, told.ChildEnds),
+        Math.Max(Requests, told.Requests));
+}
 
 /// <summary>What the store says to a checkpoint.</summary>
 /// <param name="Held">Whether the lease held; if not, nothing was stored.</param>

@@ -30,14 +30,14 @@ internal sealed class CheckpointStore : IAsyncDisposable
 
     private async Task<IReadOnlyList<CheckpointAnswer>> FlushAsync(IReadOnlyList<Checkpoint> checkpoints)
     {
-        var answers = new Dictionary<Guid, CheckpointAnswer>(checkpoints.Count);
+        var answers = new Dictionary<LeaseKey, CheckpointAnswer>(checkpoints.Count);
         foreach (var bucket in checkpoints.GroupBy(checkpoint => InstanceId.BucketOf(checkpoint.Lease.Instance)))
             await FlushAsync(bucket.Key, [.. bucket.OrderBy(checkpoint => checkpoint.Lease.Instance)], answers);
-        return [.. checkpoints.Select(checkpoint => answers.GetValueOrDefault(checkpoint.Lease.Instance))];
+        return [.. checkpoints.Select(checkpoint => answers.GetValueOrDefault(checkpoint.Lease.Key))];
     }
 
     // What concerns other rows goes first and looks at the leases itself: the statements after it may end them.
-    private async Task FlushAsync(short bucket, List<Checkpoint> checkpoints, Dictionary<Guid, CheckpointAnswer> answers)
+    private async Task FlushAsync(short bucket, List<Checkpoint> checkpoints, Dictionary<LeaseKey, CheckpointAnswer> answers)
     {
         var progress = checkpoints.OfType<ProgressCheckpoint>().ToList();
         var saves = checkpoints.OfType<SaveCheckpoint>().ToList();
@@ -64,11 +64,11 @@ internal sealed class CheckpointStore : IAsyncDisposable
         {
             var told = await ReadToldAsync(reader, batch);
             if (progress.Count > 0)
-                await ReadAsync(reader, answers, row => new(true, ClaimStore.ReadStanding(row, 1)));
+                await ReadAsync(reader, answers, row => new(true, ClaimStore.ReadStanding(row, 2)));
             if (saves.Count > 0)
-                await ReadAsync(reader, answers, row => new(true, ClaimStore.ReadStanding(row, 1)));
+                await ReadAsync(reader, answers, row => new(true, ClaimStore.ReadStanding(row, 2)));
             if (parks.Count > 0)
-                await ReadAsync(reader, answers, row => new(true, Ready: row.GetBoolean(1)));
+                await ReadAsync(reader, answers, row => new(true, Ready: row.GetBoolean(2)));
             if (finishes.Count > 0)
                 await ReadAsync(reader, answers, _ => new(true));
             while (await reader.NextResultAsync())
@@ -99,10 +99,10 @@ internal sealed class CheckpointStore : IAsyncDisposable
     }
 
     private static async Task ReadAsync(
-        NpgsqlDataReader reader, Dictionary<Guid, CheckpointAnswer> answers, Func<NpgsqlDataReader, CheckpointAnswer> answer)
+        NpgsqlDataReader reader, Dictionary<LeaseKey, CheckpointAnswer> answers, Func<NpgsqlDataReader, CheckpointAnswer> answer)
     {
         while (await reader.ReadAsync())
-            answers[reader.GetGuid(0)] = answer(reader);
+            answers[new(reader.GetGuid(0), reader.GetInt64(1))] = answer(reader);
         await reader.NextResultAsync();
     }
 
@@ -161,8 +161,9 @@ internal sealed class CheckpointStore : IAsyncDisposable
         command.Parameters.Add(Columns.JsonArray(parks, park => park.WaitingOn));
         command.Parameters.Add(Columns.Array(parks, NpgsqlDbType.Bigint, park => park.State.Mailbox.Seen));
         command.Parameters.Add(Columns.Array(parks, NpgsqlDbType.Bigint, park => TakenBy(park.State)));
-        command.Parameters.Add(Columns.Array(parks, NpgsqlDbType.Bigint, park => park.ChildrenSeen));
+        command.Parameters.Add(Columns.Array(parks, NpgsqlDbType.Bigint, park => park.Seen.ChildEnds));
         command.Parameters.Add(Columns.Array(parks, NpgsqlDbType.Boolean, park => park.State.Ending is not null));
+        command.Parameters.Add(Columns.Array(parks, NpgsqlDbType.Bigint, park => park.Seen.Requests));
         return command;
     }
 
@@ -203,6 +204,7 @@ internal sealed class CheckpointStore : IAsyncDisposable
                 Columns.Array(ended, NpgsqlDbType.TimestampTz, item => item.Execution.EndedAt.UtcDateTime),
                 Columns.JsonArray(ended, item => item.Events),
                 Columns.Value(worker),
+                Columns.Array(ended, NpgsqlDbType.Bigint, item => item.Lease.Token),
             },
         };
     }

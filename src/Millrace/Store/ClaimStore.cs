@@ -6,7 +6,7 @@ namespace Millrace.Store;
 /// <summary>An instance that this process now holds the lease of.</summary>
 /// <param name="Id">Its id.</param>
 /// <param name="LeaseToken">The proof of the lease: no checkpoint is accepted without it.</param>
-/// <param name="Claims">How many workers in a row have claimed it without parking or ending it, this one included.</param>
+/// <param name="Claims">How many workers in a row have claimed it without parking it, ending it or doing anything, this one included.</param>
 /// <param name="StartedAt">When it was first claimed.</param>
 /// <param name="Standing">What has been asked of it.</param>
 /// <param name="Snapshot">Its state when it last parked; null if it never has.</param>
@@ -21,10 +21,12 @@ namespace Millrace.Store;
 /// <param name="Membership">As which child; null where nobody waits for it.</param>
 /// <param name="Entry">For an item of a spread <c>forEach</c>, that node's path; null for a whole workflow.</param>
 /// <param name="Depth">How many parents it has, one above the other.</param>
+/// <param name="IsTakenOver">Whether the lease before was not given back, so that the history may go beyond the snapshot.</param>
+/// <param name="Fault">Why it was given back last without having come further; null where it was not.</param>
 internal sealed record ClaimedInstance(
     Guid Id, long LeaseToken, int Claims, DateTimeOffset StartedAt, Standing Standing, Json? Snapshot,
     Guid Organisation, byte[] DefinitionHash, string? Workflow, int? Version, string? Label, short Priority, Json? Input, Json Variables,
-    Membership? Membership, string? Entry, short Depth)
+    Membership? Membership, string? Entry, short Depth, bool IsTakenOver, Json? Fault)
 {
     /// <summary>About how much memory it takes as it was claimed.</summary>
     public long Bytes => 1024 + (Input?.Utf8.Length ?? 0) + Variables.Utf8.Length + (2L * (Snapshot?.Utf8.Length ?? 0));
@@ -71,18 +73,18 @@ internal sealed class ClaimStore(Database database, StoreClock clock, TimeProvid
     }
 
     /// <summary>Renews leases of one bucket; returns those that still hold, with what has been asked of their instances.</summary>
-    public async Task<IReadOnlyList<(Guid Id, Standing Standing)>> RenewAsync(
-        short bucket, IReadOnlyList<(Guid Id, long Token)> leases, TimeSpan lease, CancellationToken cancel)
+    public async Task<IReadOnlyDictionary<LeaseKey, Standing>> RenewAsync(
+        short bucket, IReadOnlyList<LeaseKey> leases, TimeSpan lease, CancellationToken cancel)
     {
         await using var command = database.Batches.CreateCommand(SqlText.Renew);
         command.Parameters.Add(Columns.Value(bucket));
-        command.Parameters.Add(Columns.Value(leases.Select(held => held.Id).ToArray()));
+        command.Parameters.Add(Columns.Value(leases.Select(held => held.Instance).ToArray()));
         command.Parameters.Add(Columns.Value(leases.Select(held => held.Token).ToArray()));
         command.Parameters.Add(Columns.Value(lease));
         await using var reader = await command.ExecuteReaderAsync(cancel);
-        var renewed = new List<(Guid, Standing)>();
+        var renewed = new Dictionary<LeaseKey, Standing>();
         while (await reader.ReadAsync(cancel))
-            renewed.Add((reader.GetGuid(0), ReadStanding(reader, 1)));
+            renewed[new(reader.GetGuid(0), reader.GetInt64(1))] = ReadStanding(reader, 2);
         return renewed;
     }
 
@@ -90,7 +92,7 @@ internal sealed class ClaimStore(Database database, StoreClock clock, TimeProvid
     public async Task<Standing?> StandingAsync(Lease lease, CancellationToken cancel)
     {
         await using var command = database.Source.CreateCommand("""
-            SELECT cancel_requested, cancel_reason, suspended, signal_seq, child_seq
+            SELECT cancel_requested, cancel_reason, suspended, signal_seq, child_seq, requests
             FROM millrace.work
             WHERE bucket = $1 AND id = $2 AND lease_token = $3
             """);
@@ -101,14 +103,30 @@ internal sealed class ClaimStore(Database database, StoreClock clock, TimeProvid
         return await reader.ReadAsync(cancel) ? ReadStanding(reader, 0) : null;
     }
 
-    /// <summary>Reads the five columns that tell what has been asked of an instance.</summary>
+    /// <summary>Gives an instance back as it stands; true if the lease held.</summary>
+    /// <param name="lease">The lease.</param>
+    /// <param name="pause">How long nobody is to claim it.</param>
+    /// <param name="fault">Why, where it could not be run; null where the process only stops.</param>
+    public async Task<bool> ReleaseAsync(LeaseKey lease, TimeSpan pause, Json? fault)
+    {
+        await using var command = database.Batches.CreateCommand(SqlText.Release);
+        command.Parameters.Add(Columns.Value(InstanceId.BucketOf(lease.Instance)));
+        command.Parameters.Add(Columns.Value(lease.Instance));
+        command.Parameters.Add(Columns.Value(lease.Token));
+        command.Parameters.Add(Columns.Value(pause));
+        command.Parameters.Add(Columns.Json(fault));
+        return await command.ExecuteScalarAsync() is Guid;
+    }
+
+    /// <summary>Reads the six columns that tell what has been asked of an instance.</summary>
     internal static Standing ReadStanding(NpgsqlDataReader reader, int at) =>
-        new(reader.GetBoolean(at), reader.TextOrNull(at + 1), reader.GetBoolean(at + 2), reader.GetInt64(at + 3), reader.GetInt64(at + 4));
+        new(reader.GetBoolean(at), reader.TextOrNull(at + 1), reader.GetBoolean(at + 2), reader.GetInt64(at + 3), reader.GetInt64(at + 4), reader.GetInt64(at + 5));
 
     private static ClaimedInstance Read(NpgsqlDataReader reader) => new(
         reader.GetGuid(0), reader.GetInt64(23), reader.GetInt16(1), reader.Time(2),
-        new(reader.GetBoolean(3), reader.TextOrNull(4), reader.GetBoolean(13), reader.GetInt64(14), reader.GetInt64(15)),
+        new(reader.GetBoolean(3), reader.TextOrNull(4), reader.GetBoolean(13), reader.GetInt64(14), reader.GetInt64(15), reader.GetInt64(24)),
         reader.JsonOrNull(5), reader.GetGuid(6), reader.GetFieldValue<byte[]>(7), reader.TextOrNull(8),
         reader.IsDBNull(16) ? null : reader.GetInt32(16), reader.TextOrNull(9), reader.GetInt16(17), reader.JsonOrNull(10), reader.JsonOrNull(11)!,
-        reader.IsDBNull(18) ? null : new(reader.GetGuid(18), reader.GetGuid(19), reader.GetInt32(20)), reader.TextOrNull(21), reader.GetInt16(22));
+        reader.IsDBNull(18) ? null : new(reader.GetGuid(18), reader.GetGuid(19), reader.GetInt32(20)), reader.TextOrNull(21), reader.GetInt16(22),
+        reader.GetBoolean(25), reader.JsonOrNull(26));
 }

@@ -6,7 +6,19 @@ namespace Millrace.Store;
 /// <param name="Token">The proof.</param>
 /// <param name="StartedAt">When the instance was first claimed.</param>
 /// <param name="Membership">As which child; null where nobody waits for the instance.</param>
-internal readonly record struct Lease(Guid Instance, Guid Organisation, long Token, DateTimeOffset StartedAt, Membership? Membership = null);
+internal readonly record struct Lease(Guid Instance, Guid Organisation, long Token, DateTimeOffset StartedAt, Membership? Membership = null)
+{
+    /// <summary>Which lease it is.</summary>
+    public LeaseKey Key => new(Instance, Token);
+}
+
+/// <summary>
+/// The identity of a lease, and of the run that has it. An instance alone is not enough: a process that was stopped for a
+/// while may still run under an old lease what it has claimed anew.
+/// </summary>
+/// <param name="Instance">The instance.</param>
+/// <param name="Token">The proof.</param>
+internal readonly record struct LeaseKey(Guid Instance, long Token);
 
 /// <summary>A child's place among those that one execution of its parent has started.</summary>
 /// <param name="Parent">The parent.</param>

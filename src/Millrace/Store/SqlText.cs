@@ -14,6 +14,7 @@ internal static class SqlText
     public static readonly string Park = Load("park.sql");
     public static readonly string Finish = Load("finish.sql");
     public static readonly string Renew = Load("renew.sql");
+    public static readonly string Release = Load("release.sql");
     public static readonly string Cancel = Load("cancel.sql");
     public static readonly string Instance = Load("instance.sql");
     public static readonly string History = Load("history.sql");

@@ -4,6 +4,7 @@ UPDATE millrace.work
 SET cancel_requested = true,
     cancel_reason    = CASE WHEN cancel_requested THEN cancel_reason ELSE $4 END,
     suspended        = false,
+    requests         = requests + 1,
     ready_at         = CASE WHEN lease_token IS NULL THEN now() ELSE ready_at END
 WHERE bucket = $1 AND id = $2 AND organisation_id = $3
 RETURNING lease_token IS NULL;

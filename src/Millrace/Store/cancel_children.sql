@@ -34,6 +34,7 @@ UPDATE millrace.work AS work
 SET cancel_requested = true,
     cancel_reason    = CASE WHEN cancel_requested THEN cancel_reason ELSE 'nobody waits for it any more' END,
     suspended        = false,
+    requests         = requests + 1,
     ready_at         = CASE WHEN lease_token IS NULL THEN now() ELSE ready_at END
 FROM locked
 WHERE work.bucket = $1 AND work.id = locked.id

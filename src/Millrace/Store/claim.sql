@@ -1,6 +1,8 @@
 -- Claims ready instances of one bucket, the most urgent first. Parameters: bucket, limit, lease, seed, worker.
 -- The token of each lease is its instance's id hashed with the claim's random seed: no two leases have the same one, so a
 -- token alone proves a lease, and later statements need not match ids with tokens pair by pair.
+-- A lease that was not given back is taken over. From another worker, that counts against the instance: it may be what kills
+-- them. A process that was stopped for so long that it takes over from itself has lost nobody.
 -- Plan: one range scan of work_ready for each of the ten priorities, which reads due rows only; sleeping rows and those
 -- whose lease was renewed lie beyond its end. The nested loop stops as soon as the limit is reached, so nothing more is
 -- locked. No indexed column is changed, so the update leaves the indexes alone.
@@ -25,17 +27,20 @@ WITH due AS MATERIALIZED (
     SET leased_until = now() + $3::interval,
         lease_token  = uuid_hash_extended(id, $4),
         worker       = $5,
-        claims       = claims + 1,
+        claims       = CASE WHEN lease_token IS NOT NULL AND worker = $5 THEN claims ELSE claims + 1 END,
+        taken_over   = lease_token IS NOT NULL,
         status       = 1,
         started_at   = coalesce(started_at, now()),
         waiting_on   = NULL
     WHERE bucket = $1 AND id = ANY (ARRAY(SELECT id FROM due))
-    RETURNING id, organisation_id, claims, started_at, cancel_requested, cancel_reason, snapshot, suspended, signal_seq, child_seq, lease_token
+    RETURNING id, organisation_id, claims, started_at, cancel_requested, cancel_reason, snapshot, suspended, signal_seq, child_seq, lease_token,
+              requests, taken_over, fault
 )
 SELECT claimed.id, claimed.claims, claimed.started_at, claimed.cancel_requested, claimed.cancel_reason, claimed.snapshot,
        facts.organisation_id, facts.definition_hash, facts.workflow, facts.label, facts.input, facts.variables,
        clock_timestamp() AS now, claimed.suspended, claimed.signal_seq, claimed.child_seq,
-       facts.version, facts.priority, facts.parent_id, facts.group_id, facts.place, facts.entry, facts.depth, claimed.lease_token
+       facts.version, facts.priority, facts.parent_id, facts.group_id, facts.place, facts.entry, facts.depth, claimed.lease_token,
+       claimed.requests, claimed.taken_over, claimed.fault
 FROM claimed
 CROSS JOIN LATERAL (
     SELECT *

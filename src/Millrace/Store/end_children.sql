@@ -62,6 +62,7 @@ WITH locked AS (
 )
 UPDATE millrace.work AS parent
 SET child_seq = child_seq + 1,
+    requests  = requests + 1,
     ready_at  = CASE WHEN parent.lease_token IS NULL AND NOT parent.suspended THEN now() ELSE parent.ready_at END
 FROM (SELECT DISTINCT parent_id FROM counted WHERE remaining = 0 OR failed) AS done
 WHERE parent.bucket = $1 AND parent.id = done.parent_id

@@ -4,4 +4,4 @@
 UPDATE millrace.work
 SET ready_at = now() + $4::interval, leased_until = now() + $4::interval
 WHERE bucket = $1 AND id = ANY ($2) AND lease_token = ANY ($3)
-RETURNING id, cancel_requested, cancel_reason, suspended, signal_seq, child_seq;
+RETURNING id, lease_token, cancel_requested, cancel_reason, suspended, signal_seq, child_seq, requests;

@@ -2,6 +2,7 @@
 -- not begins when it was to begin.
 UPDATE millrace.work
 SET suspended = false,
+    requests  = requests + 1,
     ready_at  = CASE
                     WHEN lease_token IS NOT NULL THEN ready_at
                     WHEN started_at IS NULL THEN coalesce(resume_at, now())

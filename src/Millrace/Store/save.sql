@@ -1,8 +1,8 @@
 -- As progress.sql, and keeps the state, so that whoever takes over a long-lived instance need not fold all of its history.
 -- The lease goes on.
 WITH held AS (
-    SELECT work.id, item.snapshot, item.signals_taken
-    FROM unnest($2::uuid[], $3::bigint[], $18::json[], $19::bigint[]) AS item (id, lease_token, snapshot, signals_taken)
+    SELECT work.id, work.lease_token, item.snapshot, item.signals_taken
+    FROM unnest($2::uuid[], $3::bigint[], $19::json[], $20::bigint[]) AS item (id, lease_token, snapshot, signals_taken)
     CROSS JOIN LATERAL (
         SELECT *
         FROM millrace.work
@@ -13,16 +13,17 @@ WITH held AS (
     INSERT INTO millrace.node_execution
            (bucket, instance_id, organisation_id, ordinal, path, iteration, attempt, kind, status, result, error,
             started_at, ended_at, events, worker)
-    SELECT $1, done.*, $17
+    SELECT $1, done.id, done.organisation_id, done.ordinal, done.path, done.iteration, done.attempt, done.kind, done.status,
+           done.result, done.error, done.started_at, done.ended_at, done.events, $17
     FROM unnest($4::uuid[], $5::uuid[], $6::integer[], $7::text[], $8::integer[], $9::integer[], $10::text[],
                 $11::smallint[], $12::json[], $13::json[], $14::timestamptz[], $15::timestamptz[],
-                $16::json[])
-         AS done (id, organisation_id, ordinal, path, iteration, attempt, kind, status, result, error, started_at, ended_at, events)
-    WHERE (done.id IN (SELECT id FROM held)) IS TRUE
+                $16::json[], $18::bigint[])
+         AS done (id, organisation_id, ordinal, path, iteration, attempt, kind, status, result, error, started_at, ended_at, events, lease_token)
+    WHERE (done.lease_token IN (SELECT lease_token FROM held)) IS TRUE
     ON CONFLICT DO NOTHING
 )
 UPDATE millrace.work AS work
 SET snapshot = held.snapshot, signals_taken = held.signals_taken
 FROM held
 WHERE work.bucket = $1 AND work.id = held.id
-RETURNING work.id, work.cancel_requested, work.cancel_reason, work.suspended, work.signal_seq, work.child_seq;
+RETURNING work.id, work.lease_token, work.cancel_requested, work.cancel_reason, work.suspended, work.signal_seq, work.child_seq, work.requests;

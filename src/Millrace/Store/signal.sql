@@ -5,6 +5,7 @@
 WITH told AS (
     UPDATE millrace.work
     SET signal_seq = signal_seq + 1,
+        requests   = requests + 1,
         ready_at   = CASE WHEN lease_token IS NULL AND NOT suspended AND started_at IS NOT NULL THEN now() ELSE ready_at END
     WHERE bucket = $1 AND id = $2 AND organisation_id = $3 AND signal_seq - signals_taken < $6
     RETURNING signal_seq

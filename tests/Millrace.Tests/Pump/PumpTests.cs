@@ -90,7 +90,7 @@ public sealed class PumpTests : IAsyncLifetime
             for (var i = 0; i < 5; i++)
             {
                 for (short bucket = 0; bucket < idle.Service<Database>().Buckets; bucket++)
-                    await claims.ClaimAsync(bucket, 10, TimeSpan.Zero, "dies", CancellationToken.None);
+                    await claims.ClaimAsync(bucket, 10, TimeSpan.Zero, $"dies {i}", CancellationToken.None);
             }
         }
 

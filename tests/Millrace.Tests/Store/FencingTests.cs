@@ -36,7 +36,7 @@ public sealed class FencingTests : IAsyncLifetime
 
         ClaimedInstance? second = null;
         await TestServer.EventuallyAsync(async () => (second = (await ClaimAsync(TimeSpan.FromMinutes(1))).SingleOrDefault()) is not null, "the lease runs out");
-        Assert.Equal((first.Id, 2), (second!.Id, second.Claims));
+        Assert.Equal((first.Id, true), (second!.Id, second.IsTakenOver));
         Assert.NotEqual(first.LeaseToken, second.LeaseToken);
         Assert.Equal(first.StartedAt, second.StartedAt);
     }
@@ -50,7 +50,7 @@ public sealed class FencingTests : IAsyncLifetime
         var outcome = new Outcome(InstanceStatus.Completed, Json.FromText("\"stale\""), null);
 
         Assert.False((await checkpoints.StoreAsync(new ProgressCheckpoint(stale.Lease, [Execution("/do/0")]))).Held);
-        Assert.False((await checkpoints.StoreAsync(new ParkCheckpoint(stale.Lease, [], null, InstanceState.Initial, Json.Null, 0))).Held);
+        Assert.False((await checkpoints.StoreAsync(new ParkCheckpoint(stale.Lease, [], null, InstanceState.Initial, Json.Null, default))).Held);
         Assert.False((await checkpoints.StoreAsync(new FinishCheckpoint(stale.Lease, [Execution("/do/0")], outcome))).Held);
         Assert.Empty(await RenewAsync(stale));
         Assert.Equal(0, await TestCluster.ScalarAsync<long>(connection, "select count(*) from millrace.node_execution"));
@@ -77,11 +77,11 @@ public sealed class FencingTests : IAsyncLifetime
         var claim = Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1)));
         Assert.Equal(System.Net.HttpStatusCode.Accepted, (await server.PostAsync($"instances/{id}/cancel", """{"reason":"r"}""")).Status);
 
-        Assert.Equal((true, "r"), Assert.Single(await RenewAsync(claim)) is var renewed ? (renewed.Standing.CancelRequested, renewed.Standing.CancelReason) : default);
+        Assert.Equal((true, "r"), Assert.Single(await RenewAsync(claim)).Value is var renewed ? (renewed.CancelRequested, renewed.CancelReason) : default);
         var progress = await checkpoints.StoreAsync(new ProgressCheckpoint(claim.Lease, [Execution("/do/0")]));
         Assert.Equal((true, "r"), (progress.Standing!.Value.CancelRequested, progress.Standing.Value.CancelReason));
         var parked = await checkpoints.StoreAsync(new ParkCheckpoint(
-            claim.Lease, [], DateTimeOffset.UtcNow.AddHours(1), InstanceState.Initial, Json.FromText("[]"), 0));
+            claim.Lease, [], DateTimeOffset.UtcNow.AddHours(1), InstanceState.Initial, Json.FromText("[]"), default));
         Assert.Equal((true, true), (parked.Held, parked.Ready));
         Assert.True(Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1))).Standing.CancelRequested);
     }
@@ -92,7 +92,7 @@ public sealed class FencingTests : IAsyncLifetime
         await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
         var claim = Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1)));
         var answer = await checkpoints.StoreAsync(new ParkCheckpoint(
-            claim.Lease, [], DateTimeOffset.UnixEpoch, InstanceState.Initial, Json.FromText("[]"), 0));
+            claim.Lease, [], DateTimeOffset.UnixEpoch, InstanceState.Initial, Json.FromText("[]"), default));
         Assert.True(answer.Ready);
         Assert.Equal("pending", (await server.InstanceAsync(claim.Id.ToString())).GetProperty("status").GetString());
         Assert.Equal(1, Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1))).Claims);
@@ -128,8 +128,8 @@ public sealed class FencingTests : IAsyncLifetime
         return claimed;
     }
 
-    private Task<IReadOnlyList<(Guid Id, Standing Standing)>> RenewAsync(ClaimedInstance claim) =>
-        claims.RenewAsync(InstanceId.BucketOf(claim.Id), [(claim.Id, claim.LeaseToken)], TimeSpan.FromMinutes(1), CancellationToken.None);
+    private Task<IReadOnlyDictionary<LeaseKey, Standing>> RenewAsync(params ClaimedInstance[] claimed) =>
+        claims.RenewAsync(InstanceId.BucketOf(claimed[0].Id), [.. claimed.Select(claim => claim.Lease.Key)], TimeSpan.FromMinutes(1), CancellationToken.None);
 
     private static NodeExecution Execution(string path) =>
         new(0, new(path, 0, 1), "set", NodeStatus.Completed, Json.FromText("1"), null, DateTimeOffset.UtcNow, DateTimeOffset.UtcNow);

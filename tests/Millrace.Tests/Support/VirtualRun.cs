@@ -159,9 +159,8 @@ internal sealed class VirtualRun
     {
         var from = snapshot is null ? InstanceState.Initial : StateJson.Read(snapshot);
         journal = new(workflow, facts, Replay.Fold(workflow, facts, from, Epoch, stored, signals));
-        foreach (var happened in again)
-            journal.Take(happened);
-        journal.TakeCommands();
+        journal = journal.Take(again);
+        journal = journal.Carried(journal.Commands);
         CheckCommands();
     }
 
@@ -199,19 +198,20 @@ internal sealed class VirtualRun
 
     private void Take(InstanceEvent happened)
     {
-        journal.Take(happened);
+        journal = journal.Take(happened);
         if (happened is not Started)
             Unstored.Add(happened);
-        Assert.Equal(Enumerable.Range(History.Count, journal.Ended.Count), journal.Ended.Select(execution => execution.Ordinal));
-        if (journal.Ended.Count > 0)
+        Assert.Equal(Enumerable.Range(History.Count, journal.Ended.Length), journal.Ended.Select(execution => execution.Ordinal));
+        if (!journal.Ended.IsEmpty)
         {
             stored.AddRange(journal.Ended.Select((execution, index) => new HistoryLine(execution, index == 0 ? journal.Events() : null)));
             History.AddRange(journal.Ended);
             Unstored.Clear();
         }
 
-        journal.Stored();
-        foreach (var command in journal.TakeCommands())
+        var commands = journal.Commands;
+        journal = journal.Stored().Carried(commands);
+        foreach (var command in commands)
         {
             if (command is Execute execute)
             {

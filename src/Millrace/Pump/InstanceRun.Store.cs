@@ -1,0 +1,142 @@
+using Millrace.Execution;
+using Millrace.Faults;
+using Millrace.Store;
+using Millrace.Values;
+using Millrace.Workflows;
+using Npgsql;
+
+namespace Millrace.Pump;
+
+// What a run reads from the store before it begins, and what it writes there.
+internal sealed partial class InstanceRun
+{
+    // How much an instance is weighed anew after; many results of long loops are not kept.
+    private const int GrowthBetweenWeighings = 256 << 10;
+
+    // A process that stops does not wait for ever for a store that is away: its leases run out by themselves.
+    private static readonly TimeSpan LetGoLimit = TimeSpan.FromSeconds(5);
+
+    private async Task<RunEvent> LoadAsync(bool withHistory)
+    {
+        var workflow = await InsistAsync(cancel => services.Workflows.LoadAsync(claim.Organisation, claim.DefinitionHash, cancel));
+        var own = new InstanceFacts(claim.Id, claim.Label, claim.Workflow, claim.Input ?? Json.Null, claim.Variables)
+        {
+            Entry = claim.Entry,
+            ResultBytes = services.Limits.ResultBytes,
+        };
+        if (await FactsAsync(own, workflow) is not { } facts)
+            return Over(workflow, own, new(InstanceStatus.Cancelled, null, new("the instance that had started it has ended", null, null, 0, Turn.CancelledCode)));
+
+        var signals = withHistory ? await InsistAsync(cancel => services.Signals.AfterAsync(claim.Id, 0, cancel)) : [];
+        try
+        {
+            var snapshot = claim.Snapshot is null ? InstanceState.Initial : StateJson.Read(claim.Snapshot);
+            if (!withHistory)
+                return new Loaded(services.Clock.Now, new(workflow, facts, snapshot));
+            var history = await InsistAsync(cancel => services.Instances.HistoryAsync(claim.Organisation, claim.Id, snapshot.Executions, int.MaxValue, cancel));
+            return new Loaded(services.Clock.Now, new(workflow, facts, Replay.Fold(
+                workflow, facts, snapshot, claim.StartedAt, [.. history.Select(view => view.Line)], signals)));
+        }
+        catch (Exception e) when (e is not OperationCanceledException && !StoreFaults.IsPassing(e))
+        {
+            // What is stored will be the same the next time.
+            services.Log.RunBroke(claim.Id, e);
+            return Over(workflow, facts, RunMachine.Failed("the stored state of the instance could not be read; the server's log has the cause", RunFault.Code));
+        }
+    }
+
+    private Loaded Over(Workflow workflow, InstanceFacts facts, Outcome outcome) =>
+        new(services.Clock.Now, new Journal(workflow, facts, InstanceState.Initial).End(outcome));
+
+    private async Task<InstanceFacts?> FactsAsync(InstanceFacts own, Workflow workflow) => claim is { Entry: not null, Membership: { } membership }
+        ? await InsistAsync(cancel => services.Items.CompleteAsync(own, membership, workflow, cancel))
+        : own;
+
+    // What a run needs before it can begin is asked for until it is there; giving up would cost the rest of the lease.
+    private Task<T> InsistAsync<T>(Func<CancellationToken, Task<T>> ask) =>
+        services.Patience.RideOutAsync(Timeout.InfiniteTimeSpan, (_, cancel) => ask(cancel), interrupt.Token);
+
+    private async Task<RunEvent> WriteAsync(Write write)
+    {
+        if (write.IsLast)
+        {
+            await nodes.StopAllAsync();
+            IsLettingGo = true;
+        }
+
+        var checkpoint = write.Checkpoint;
+        try
+        {
+            var answer = await CheckpointAsync(checkpoint);
+            if (!answer.Held)
+                services.Log.CheckpointRefused(claim.Id);
+            else if (checkpoint is FinishCheckpoint)
+                services.Outcomes.Announce(claim.Id);
+            else if (!write.IsLast)
+                Weigh(checkpoint);
+            return new Written(services.Clock.Now, checkpoint, answer);
+        }
+        catch (PostgresException e) when (IsAboutTheData(e))
+        {
+            services.Log.RunBroke(claim.Id, e);
+            return new WriteRefused(e.SqlState, e.MessageText);
+        }
+    }
+
+    // A checkpoint that the store could not take is offered again for as long as the lease may still be ours: losing it
+    // would mean doing again what has been done. A process that stops has little time for it.
+    private async Task<CheckpointAnswer> CheckpointAsync(Checkpoint checkpoint)
+    {
+        try
+        {
+            // Once in any case: what has been done already should not be done again because the process stops.
+            return await OfferAsync(checkpoint);
+        }
+        catch (Exception e) when (StoreFaults.IsPassing(e))
+        {
+            return state.IsStopping
+                ? await services.Patience.RideOutAsync(LetGoLimit, (_, _) => OfferAsync(checkpoint), CancellationToken.None)
+                : await services.Patience.RideOutAsync(Timeout.InfiniteTimeSpan, (_, _) => OfferAsync(checkpoint), interrupt.Token);
+        }
+    }
+
+    private async Task<CheckpointAnswer> OfferAsync(Checkpoint checkpoint)
+    {
+        FaultPoint.Pass(FaultPoint.CheckpointStoring);
+        try
+        {
+            var answer = await services.Checkpoints.StoreAsync(checkpoint);
+            FaultPoint.Pass(FaultPoint.CheckpointStored);
+            return answer;
+        }
+        catch (Exception e) when (StoreFaults.IsPassing(e))
+        {
+            // It may have been stored all the same, so only the history knows from here on, not this run.
+            Apply(new WriteUnsure());
+            services.Database.Suspect(e);
+            throw;
+        }
+    }
+
+    private async Task<RunEvent> ReleaseAsync(Release release)
+    {
+        await nodes.StopAllAsync();
+        IsLettingGo = true;
+        return new Released(await services.Patience.RideOutAsync(
+            LetGoLimit, (_, _) => services.Claims.ReleaseAsync(Key, release.Pause, release.Fault?.Write()), CancellationToken.None));
+    }
+
+    private void Weigh(Checkpoint checkpoint)
+    {
+        foreach (var execution in checkpoint.Ended)
+            grownBytes += execution.Result?.Utf8.Length ?? 0;
+        if (grownBytes < GrowthBetweenWeighings)
+            return;
+        grownBytes = 0;
+        Interlocked.Exchange(ref bytes, claim.Bytes + StateJson.Write(state.Journal!.State).Utf8.Length);
+    }
+
+    // Classes 22 and 54: a value that no column takes, or that is larger than any may be.
+    private static bool IsAboutTheData(PostgresException e) =>
+        e.SqlState.StartsWith("22", StringComparison.Ordinal) || e.SqlState.StartsWith("54", StringComparison.Ordinal);
+}

@@ -1,0 +1,101 @@
+using System.Collections.Immutable;
+using Millrace.Execution;
+using Millrace.Store;
+using Millrace.Values;
+
+namespace Millrace.Pump;
+
+// What a run does next, by how it stands.
+internal static partial class RunMachine
+{
+    /// <summary>The next step.</summary>
+    /// <param name="run">How the run stands.</param>
+    /// <param name="now">The store's time.</param>
+    public static RunStep Next(RunState run, DateTimeOffset now)
+    {
+        if (run.End is { } end)
+            return new Leave(end);
+        if (run.IsLost)
+            return new Leave(RunEnd.Lost);
+        if (run.Fault is { } fault)
+            return GiveBack(run, fault);
+        if (run is { IsUnsure: false, Journal: { State.Outcome: { } outcome } over })
+            return new Write(Finish(run, over, outcome), IsLast: true);
+        if (run.IsStopping)
+            return HandBack(run);
+        if (run.Journal is not { } journal)
+            return new Load(run.Claim.IsTakenOver && (!run.IsPoisoned || run.Claim.Fault is not null));
+        // What has been done elsewhere is cheaper looked at now than after a park.
+        if (run.LookWanted)
+            return new Look();
+        if (run.IsIdle && !MustHold(run, now))
+            return Park(run, journal);
+        if (!journal.Ended.IsEmpty)
+            return new Write(Progress(run, journal), IsLast: false);
+        if (Due(run, journal) is { IsEmpty: false } commands)
+            return new Begin(commands);
+        if (run.Standing.Suspended)
+            return new Wait(null);
+        if (run.Standing.Signals > journal.State.Mailbox.Seen)
+            return new ReadSignals(journal.State.Mailbox.Seen);
+        if (run.HasNewsOfChildren)
+            return new ReadChildren(journal, run.Standing.ChildEnds);
+        return journal.State.NextDue <= now ? new Tick() : new Wait(journal.State.NextDue);
+    }
+
+    // A short wait is cheaper sat out than parked, and what has come is taken in before parking.
+    private static bool MustHold(RunState run, DateTimeOffset now) => !run.Standing.Suspended
+        && (run.Standing.Signals > run.Journal!.State.Mailbox.Seen
+            || run.HasNewsOfChildren
+            || run.Journal.State.NextDue - now <= run.Rules.HoldWait);
+
+    // While the instance is suspended nothing begins; it is begun when the instance goes on.
+    private static ImmutableArray<Command> Due(RunState run, Journal journal) => run.Standing.Suspended
+        ? [.. journal.Commands.Where(static command => command is not Execute)]
+        : journal.Commands;
+
+    private static RunStep Park(RunState run, Journal journal)
+    {
+        var waitingOn = WaitingOn.Describe(journal.Workflow, journal.Facts, journal.State);
+        var isSuspended = run.Standing.Suspended;
+        if (!isSuspended && journal.State.NextDue is null && waitingOn.Utf8.Length <= WaitingOn.Nothing.Utf8.Length)
+            return new Release(new("the instance would wait for nothing, because of an internal error"), RunFault.PauseAfter(run.Claim.Claims));
+        // Where it is suspended no more by then, whatever it was about to do is due.
+        var due = isSuspended ? DateTimeOffset.UnixEpoch : journal.State.NextDue;
+        return new Write(Complete(run, journal, new ParkCheckpoint(run.Claim.Lease, journal.Ended, due, journal.State, waitingOn, Seen(run))), IsLast: true);
+    }
+
+    // A park that is due at once: whoever takes over needs no history, and begins again what was being executed. What has
+    // been done already is kept first.
+    private static RunStep HandBack(RunState run) => run switch
+    {
+        { IsUnsure: false, Journal: { Ended.IsEmpty: false } journal } => new Write(Progress(run, journal), IsLast: false),
+        { Durable: { } durable } => new Write(new ParkCheckpoint(run.Claim.Lease, [], DateTimeOffset.UnixEpoch, durable, WaitingOn.Nothing, Seen(run)), IsLast: true),
+        _ => new Release(null, TimeSpan.Zero),
+    };
+
+    private static RunStep GiveBack(RunState run, RunFault fault) => run is { IsUnsure: false, Journal: { Ended.IsEmpty: false, State.Outcome: null } journal }
+        ? new Write(Progress(run, journal), IsLast: false)
+        : new Release(fault, RunFault.PauseAfter(run.HasShownLife ? 1 : run.Claim.Claims));
+
+    private static Standing Seen(RunState run) => run.Standing with { ChildEnds = run.ChildrenSeen };
+
+    private static Checkpoint Progress(RunState run, Journal journal) => Complete(run, journal,
+        journal.State.Executions - run.SavedExecutions >= run.Rules.ExecutionsBetweenSaves
+            ? new SaveCheckpoint(run.Claim.Lease, journal.Ended, journal.State)
+            : new ProgressCheckpoint(run.Claim.Lease, journal.Ended));
+
+    private static Checkpoint Finish(RunState run, Journal journal, Outcome outcome) => Complete(run, journal, new FinishCheckpoint(run.Claim.Lease, journal.Ended, outcome)
+    {
+        Resume = journal.Resume is { } resume ? StateJson.Write(resume) : null,
+        HadSignals = run.Standing.Signals > 0,
+        HadChildren = run.HadChildren,
+    });
+
+    private static Checkpoint Complete(RunState run, Journal journal, Checkpoint checkpoint) => checkpoint with
+    {
+        Events = journal.Events(),
+        ShowsLife = !run.HasShownLife && checkpoint is ProgressCheckpoint or SaveCheckpoint,
+        UnwantedGroups = [.. journal.Commands.OfType<CancelChildren>().Select(command => ChildStore.GroupOf(run.Claim.Id, command.Key))],
+    };
+}
