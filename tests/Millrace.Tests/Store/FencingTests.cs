@@ -61,6 +61,60 @@ public sealed class FencingTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Of_an_old_and_a_new_lease_of_one_instance_in_one_batch_only_the_new_one_counts()
+    {
+        var other = Assert.Single(await StartAndClaimAsync());
+        await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
+        var stale = Assert.Single(await ClaimAsync(TimeSpan.Zero));
+        var current = Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1)));
+        Assert.Equal(stale.Id, current.Id);
+
+        Assert.Equal([current.Lease.Key], (await RenewAsync(stale, current)).Keys);
+        // While the first batch waits for a row, what comes gathers into one.
+        await using var holder = new Npgsql.NpgsqlConnection(connection);
+        await holder.OpenAsync();
+        await using var transaction = await holder.BeginTransactionAsync();
+        await using (var hold = new Npgsql.NpgsqlCommand($"select from millrace.work where id = '{other.Id}' for update", holder))
+            await hold.ExecuteNonQueryAsync();
+        var blocked = checkpoints.StoreAsync(new ProgressCheckpoint(other.Lease, []));
+        var late = checkpoints.StoreAsync(new ProgressCheckpoint(stale.Lease, [Execution("/late")]));
+        var good = checkpoints.StoreAsync(new ProgressCheckpoint(current.Lease, [Execution("/good")]));
+        Assert.Equal((false, true), ((await late).Held, (await good).Held));
+        late = checkpoints.StoreAsync(new FinishCheckpoint(stale.Lease, [], new(InstanceStatus.Completed, Json.FromText("\"late\""), null)));
+        good = checkpoints.StoreAsync(new FinishCheckpoint(current.Lease, [], new(InstanceStatus.Completed, Json.FromText("\"good\""), null)));
+        Assert.Equal((false, true), ((await late).Held, (await good).Held));
+        await transaction.RollbackAsync();
+        Assert.True((await blocked).Held);
+        Assert.Equal("/good", await TestCluster.ScalarAsync<string>(connection, "select string_agg(path, ',') from millrace.node_execution"));
+        Assert.Equal("good", (await server.InstanceAsync($"{current.Id}")).GetProperty("result").GetString());
+    }
+
+    [Fact]
+    public async Task A_worker_that_takes_over_from_itself_has_lost_nobody()
+    {
+        await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
+        var claimed = new List<ClaimedInstance>();
+        foreach (var worker in new[] { "a", "a", "a", "b", "b", "a" })
+            claimed.Add(Assert.Single(await ClaimAsync(TimeSpan.Zero, worker: worker)));
+        Assert.Equal([1, 1, 1, 2, 2, 3], claimed.Select(claim => claim.Claims));
+        Assert.Equal([false, true, true, true, true, true], claimed.Select(claim => claim.IsTakenOver));
+    }
+
+    [Theory]
+    [InlineData("suspend", "resume")]
+    [InlineData("signals/s")]
+    [InlineData("cancel")]
+    public async Task A_park_that_was_decided_before_a_request_makes_its_instance_ready_at_once(params string[] requests)
+    {
+        var id = await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
+        var claim = Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1)));
+        foreach (var request in requests)
+            Assert.Equal(System.Net.HttpStatusCode.Accepted, (await server.PostAsync($"instances/{id}/{request}", null)).Status);
+        var parked = await checkpoints.StoreAsync(new ParkCheckpoint(claim.Lease, [], null, InstanceState.Initial, Json.FromText("[]"), claim.Standing));
+        Assert.Equal((true, true), (parked.Held, parked.Ready));
+    }
+
+    [Fact]
     public async Task A_checkpoint_that_is_stored_twice_counts_once()
     {
         await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
@@ -120,11 +174,17 @@ public sealed class FencingTests : IAsyncLifetime
         Assert.Equal(500, claimed.Select(claim => claim.Id).Distinct().Count());
     }
 
-    private async Task<List<ClaimedInstance>> ClaimAsync(TimeSpan lease, int limit = 10)
+    private async Task<List<ClaimedInstance>> StartAndClaimAsync()
+    {
+        await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
+        return await ClaimAsync(TimeSpan.FromMinutes(1));
+    }
+
+    private async Task<List<ClaimedInstance>> ClaimAsync(TimeSpan lease, int limit = 10, string worker = "test")
     {
         var claimed = new List<ClaimedInstance>();
         for (short bucket = 0; bucket < server.Service<Database>().Buckets; bucket++)
-            claimed.AddRange(await claims.ClaimAsync(bucket, limit, lease, "test", CancellationToken.None));
+            claimed.AddRange(await claims.ClaimAsync(bucket, limit, lease, worker, CancellationToken.None));
         return claimed;
     }
 

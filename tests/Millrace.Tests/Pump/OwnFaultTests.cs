@@ -1,0 +1,60 @@
+using Millrace.Tests.Support;
+
+namespace Millrace.Tests.Pump;
+
+/// <summary>Exceptions that nobody expected: they are ours, and say nothing about the workflow.</summary>
+public sealed class OwnFaultTests : IAsyncLifetime
+{
+    private const string Break = "alter table millrace.child_group rename to child_group_that_is_away";
+    private const string Mend = "alter table millrace.child_group_that_is_away rename to child_group";
+    private string connection = "";
+
+    public async Task InitializeAsync() => connection = await TestCluster.CreateDatabaseAsync();
+
+    public Task DisposeAsync() => TestCluster.DropDatabaseAsync(connection);
+
+    [Fact]
+    public async Task An_instance_that_met_an_error_of_our_own_is_given_back_and_goes_on_once_that_is_mended()
+    {
+        await using var server = await TestServer.StartAsync(connection);
+        await server.PutAsync("workflows/child", """{"do":[{"return":42}]}""");
+        await TestCluster.ExecuteAsync(connection, Break);
+        var id = await server.StartInstanceAsync("""{"do":[{"sql":"select 1 as n","as":"before"},{"run":"child","as":"r"},{"return":"{{ r }}"}]}""");
+        await TestServer.EventuallyAsync(
+            () => TestCluster.ScalarAsync<bool>(connection, "select exists (select from millrace.work where fault is not null and worker is null)"), "it is given back");
+        Assert.Equal("pending", (await server.InstanceAsync(id)).GetProperty("status").GetString());
+
+        await TestCluster.ExecuteAsync(connection, Mend);
+        var instance = await server.InstanceAsync(id, "30s");
+        Assert.Equal(("completed", 42), (instance.GetProperty("status").GetString(), instance.GetProperty("result").GetInt32()));
+        Assert.Single(await server.NodesAsync(id), node => node.GetProperty("path").GetString() == "/do/0");
+    }
+
+    [Fact]
+    public async Task A_node_that_meets_an_error_of_our_own_time_after_time_fails_with_that_and_can_be_caught()
+    {
+        await using var server = await TestServer.StartAsync(connection, ("Pump:MaxTakeovers", "2"));
+        await server.PutAsync("workflows/child", """{"do":[{"return":42}]}""");
+        await TestCluster.ExecuteAsync(connection, Break);
+        var instance = await server.RunNodesAsync("""{"try":[{"run":"child"}],"catch":[{"return":["{{ error.code }}","{{ error.message }}","{{ error.path }}"]}]}""");
+        Assert.Equal("completed", instance.GetProperty("status").GetString());
+        Assert.Equal("internal", instance.GetProperty("result")[0].GetString());
+        Assert.Contains("2 times in a row", instance.GetProperty("result")[1].GetString(), StringComparison.Ordinal);
+        Assert.Equal("/do/0/try/0", instance.GetProperty("result")[2].GetString());
+    }
+
+    [Fact]
+    public async Task A_checkpoint_that_the_store_refuses_for_what_is_in_it_fails_its_instance_at_once_and_no_other()
+    {
+        await using var server = await TestServer.StartAsync(connection);
+        await TestCluster.ExecuteAsync(connection, """
+            create function refuse() returns trigger language plpgsql as $$ begin raise exception 'not this one' using errcode = '22000'; end $$;
+            create trigger refusal before insert on millrace.node_execution for each row when (new.path = '/do/1/then/0') execute function refuse()
+            """);
+        var good = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => server.StartInstanceAsync("""{"do":[{"sql":"select 1 as n"},{"return":1}]}""")));
+        var refused = await server.RunNodesAsync("""{"sql":"select 1 as n"},{"if":{"equals":[1,1]},"then":[{"sql":"select 2 as n"}]},{"sql":"select 3 as n"}""");
+        Assert.Equal(("failed", "22000"), (refused.GetProperty("status").GetString(), refused.GetProperty("error").GetProperty("code").GetString()));
+        foreach (var id in good)
+            Assert.Equal("completed", (await server.InstanceAsync(id, "30s")).GetProperty("status").GetString());
+    }
+}
