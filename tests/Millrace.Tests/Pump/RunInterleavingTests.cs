@@ -67,7 +67,11 @@ public sealed class RunInterleavingTests
         {
             var steps = random.Next(20, 160);
             for (var i = 0; i < steps; i++)
+            {
                 Anything();
+                CheckRow();
+            }
+
             Settle();
             Check();
         }
@@ -193,8 +197,15 @@ public sealed class RunInterleavingTests
                         server.AnswerRenewal();
                 }
 
+                CheckRow();
                 Pass(TimeSpan.FromMilliseconds(400));
             }
+        }
+
+        private void CheckRow()
+        {
+            if (row.WhyStuck(workflow, facts) is { } why)
+                Assert.Fail(Tell(why));
         }
 
         private void Check()

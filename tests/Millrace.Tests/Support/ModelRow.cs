@@ -167,5 +167,25 @@ internal sealed class ModelRow(Guid id)
     public InstanceState Fold(Millrace.Workflows.Workflow workflow, InstanceFacts facts) => Replay.Fold(
         workflow, facts, snapshot is null ? InstanceState.Initial : StateJson.Read(snapshot), startedAt ?? VirtualRun.Epoch, History, Signals);
 
+    /// <summary>
+    /// Why a row that nobody will ever claim again, unless something new comes, should be claimed all the same; null where
+    /// it is right as it is.
+    /// </summary>
+    public string? WhyStuck(Millrace.Workflows.Workflow workflow, InstanceFacts facts)
+    {
+        if (!IsLive || token is not null || standing.Suspended || ReadyAt != Never)
+            return null;
+        var state = StateJson.Read(snapshot!);
+        var active = ActivePath.Of(workflow, facts, state).ToList();
+        var groupsOf = active.Where(node => node.Frame.Activity is AwaitingChildren).Select(node => ChildStore.GroupOf(id, node.Key)).ToList();
+        return standing.CancelRequested && state.Ending is null ? "nobody sees that it is to be cancelled"
+            : standing.Signals > state.Mailbox.Seen ? "a signal has come that nobody sees"
+            : groupsOf.Exists(group => !groups.Contains(group)) ? "it waits for children that nobody has started"
+            : groupsOf.Exists(endedGroups.Contains) ? "its children have ended and nobody sees it"
+            : active.Exists(node => node.Frame.Activity is Executing or Testing) ? "it waits for an execution that nobody makes"
+            : groupsOf.Count == 0 && !active.Exists(node => node.Frame.Activity is AwaitingSignal) ? "it waits for nothing"
+            : null;
+    }
+
     private bool Holds(LeaseKey lease) => IsLive && token == lease.Token;
 }

@@ -119,7 +119,7 @@ internal sealed class ModelServer(ModelRow row, Workflow workflow, InstanceFacts
                 Runs.Remove(run);
                 break;
             case Begin begin:
-                if (run.State.Standing.Suspended && begin.Commands.Any(command => command is Execute))
+                if (run.Newest.Suspended && begin.Commands.Any(command => command is Execute))
                     Errors.Add("something begins while the instance is suspended");
                 foreach (var command in begin.Commands)
                 {
@@ -183,5 +183,14 @@ internal sealed class ModelRun(RunState state)
     /// <summary>The answer, on its way.</summary>
     public RunEvent? Answer { get; set; }
 
-    public void Take(RunEvent happened) => State = RunMachine.On(State, happened);
+    /// <summary>The newest version of the row that the run was told of.</summary>
+    public Standing Newest { get; private set; } = state.Standing;
+
+    public void Take(RunEvent happened)
+    {
+        var told = happened switch { Told answer => answer.Standing, Looked looked => looked.Standing, Written written => written.Answer.Standing, _ => null };
+        if (told is { } standing && standing.Requests >= Newest.Requests)
+            Newest = standing;
+        State = RunMachine.On(State, happened);
+    }
 }
