@@ -49,7 +49,7 @@ public sealed record InstancePage(IReadOnlyList<InstanceResponse> Data, bool Has
 /// <param name="Attempt">The attempt, from 1.</param>
 /// <param name="Status">completed, failed or cancelled.</param>
 /// <param name="Result">Its result.</param>
-/// <param name="Error">Its error.</param>
+/// <param name="Error">Its error: {message, path, kind, attempt, code?, retryable?, retry_after_ms?, held_back?}.</param>
 /// <param name="StartedAt">When it began.</param>
 /// <param name="EndedAt">When it ended.</param>
 /// <param name="DurationMs">How long it took, in milliseconds.</param>

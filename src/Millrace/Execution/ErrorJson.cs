@@ -14,13 +14,20 @@ public static class ErrorJson
         writer.WriteEndObject();
     });
 
-    /// <summary>An execution's error, which also says where another attempt could not have helped; null for none.</summary>
+    /// <summary>
+    /// An execution's error, which also says what decides about the next attempt: that none could help, how long to wait
+    /// for it at the least, and that this one was not made; null for none.
+    /// </summary>
     public static Json? OfExecution(NodeError? error) => error is null ? null : Json.Write(writer =>
     {
         writer.WriteStartObject();
         WriteMembers(writer, error);
         if (!error.Retryable)
             writer.WriteBoolean("retryable", false);
+        if (error.RetryAfter is { } wait)
+            writer.WriteNumber("retry_after_ms", (long)wait.TotalMilliseconds);
+        if (error.IsHeldBack)
+            writer.WriteBoolean("held_back", true);
         writer.WriteEndObject();
     });
 
@@ -47,6 +54,10 @@ public static class ErrorJson
             error.GetProperty("kind").GetString(),
             error.GetProperty("attempt") is { ValueKind: JsonValueKind.Number } attempt ? attempt.GetInt32() : 0,
             error.TryGetProperty("code", out var code) ? code.GetString() : null,
-            !error.TryGetProperty("retryable", out _));
+            !error.TryGetProperty("retryable", out _))
+        {
+            RetryAfter = error.TryGetProperty("retry_after_ms", out var wait) ? TimeSpan.FromMilliseconds(wait.GetInt64()) : null,
+            IsHeldBack = error.TryGetProperty("held_back", out _),
+        };
     }
 }

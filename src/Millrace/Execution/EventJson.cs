@@ -33,7 +33,7 @@ internal static class EventJson
     };
 
     private static InstanceEvent EndOf(NodeExecution execution, DateTimeOffset at) => execution.Error is { } error
-        ? new NodeFailed(at, execution.Key, new(error.Message, error.Code, error.Retryable))
+        ? new NodeFailed(at, execution.Key, new(error.Message, error.Code, error.Retryable) { RetryAfter = error.RetryAfter, IsHeldBack = error.IsHeldBack })
         : new NodeCompleted(at, execution.Key, execution.Result!);
 
     /// <summary>Reads events.</summary>

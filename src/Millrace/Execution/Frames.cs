@@ -18,7 +18,7 @@ public sealed record SequenceFrame(int Index, NodeFrame Child)
 /// <param name="Activity">What it is doing.</param>
 public sealed record NodeFrame(int Attempt, DateTimeOffset StartedAt, DateTimeOffset? Deadline, Activity Activity)
 {
-    /// <summary>How many of the attempts came before a caller asked for the instance to be retried; they do not count any more.</summary>
+    /// <summary>How many of the attempts do not count: those before a caller asked for the instance to be retried, and those that were held back.</summary>
     public int Forgiven { get; init; }
 
     internal DateTimeOffset? NextDue => Due.Earlier(Deadline, Activity.NextDue);

@@ -46,4 +46,15 @@ public readonly record struct NodeKey(string Path, int Iteration, int Attempt);
 /// <param name="Message">The cause, in words for the workflow's author.</param>
 /// <param name="Code">SQLSTATE, HTTP status, or a word such as <c>timeout</c>; null where there is none.</param>
 /// <param name="Retryable">Whether another attempt could succeed.</param>
-public sealed record NodeFailure(string Message, string? Code = null, bool Retryable = true);
+public sealed record NodeFailure(string Message, string? Code = null, bool Retryable = true)
+{
+    /// <summary>How long to wait at the least before another attempt, in whole milliseconds; null where nothing is known.</summary>
+    public TimeSpan? RetryAfter
+    {
+        get;
+        init => field = value is { } wait ? TimeSpan.FromMilliseconds(Math.Ceiling(wait.TotalMilliseconds)) : null;
+    }
+
+    /// <summary>Whether the attempt was not made, because something stood before it. Such a one takes none of the node's attempts away.</summary>
+    public bool IsHeldBack { get; init; }
+}

@@ -28,7 +28,14 @@ public sealed record NodeExecution(
 /// <param name="Attempt">The attempt that failed.</param>
 /// <param name="Code">SQLSTATE, HTTP status, or a word such as <c>timeout</c>; null where there is none.</param>
 /// <param name="Retryable">Whether another attempt could have succeeded.</param>
-public sealed record NodeError(string Message, string? Path, string? Kind, int Attempt, string? Code, bool Retryable = true);
+public sealed record NodeError(string Message, string? Path, string? Kind, int Attempt, string? Code, bool Retryable = true)
+{
+    /// <summary>How long to wait at the least before another attempt, in whole milliseconds; null where nothing is known.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
+    /// <summary>Whether the attempt was not made, and takes none of the node's attempts away.</summary>
+    public bool IsHeldBack { get; init; }
+}
 
 /// <summary>What the machine decided.</summary>
 /// <param name="State">The state from now on.</param>

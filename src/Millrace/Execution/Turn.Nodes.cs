@@ -117,10 +117,14 @@ internal sealed partial class Turn
     {
         Record(key, node.Kind, NodeStatus.Failed, frame.StartedAt, null, error);
         var retry = RetryOf(node);
-        if (!error.Retryable || frame.Attempt - frame.Forgiven >= retry.Attempts)
+        if (error.IsHeldBack)
+            frame = frame with { Forgiven = frame.Forgiven + 1 };
+        else if (!error.Retryable || frame.Attempt - frame.Forgiven >= retry.Attempts)
             return new Failed<NodeFrame>(error, frame with { Deadline = null });
 
-        var pause = retry.PauseAfter(frame.Attempt - frame.Forgiven, Jitter.Share(facts.Id, key));
+        // What is held back again and again comes back less and less often, although none of it counts.
+        var step = error.IsHeldBack ? frame.Attempt : frame.Attempt - frame.Forgiven;
+        var pause = retry.PauseAfter(step, Jitter.Share(facts.Id, key), error.RetryAfter);
         return new Active<NodeFrame>(frame with { Deadline = null, Activity = new BackingOff(at + pause) });
     }
 
@@ -145,5 +149,5 @@ internal sealed partial class Turn
         new(ErrorOf(node, scope, frame.Attempt, failure), Again);
 
     private static NodeError ErrorOf(Node node, PathScope scope, int attempt, NodeFailure failure) =>
-        new(failure.Message, scope.Of(node), node.Kind, attempt, failure.Code, failure.Retryable);
+        new(failure.Message, scope.Of(node), node.Kind, attempt, failure.Code, failure.Retryable) { RetryAfter = failure.RetryAfter, IsHeldBack = failure.IsHeldBack };
 }

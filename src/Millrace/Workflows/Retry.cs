@@ -17,10 +17,14 @@ public sealed record Retry(int Attempts, TimeSpan Backoff, double Factor, TimeSp
     /// <summary>The pause after a failed attempt, in whole microseconds.</summary>
     /// <param name="attempt">The attempt that failed, from 1.</param>
     /// <param name="share">Where in the jitter's range to land, from 0 to 1; the same input gives the same pause.</param>
-    public TimeSpan PauseAfter(int attempt, double share)
+    /// <param name="least">The shortest pause, whatever the bound; it is lengthened by up to a quarter, so that those who were told the same do not come at once.</param>
+    public TimeSpan PauseAfter(int attempt, double share, TimeSpan? least = null)
     {
-        var pause = Math.Min(Backoff.TotalMilliseconds * Math.Pow(Factor, attempt - 1), MaxBackoff.TotalMilliseconds);
+        // Nothing times infinity would be no number.
+        var pause = Backoff == TimeSpan.Zero ? 0 : Math.Min(Backoff.TotalMilliseconds * Math.Pow(Factor, attempt - 1), MaxBackoff.TotalMilliseconds);
         var milliseconds = Jitter ? pause * (1 - (share / 2)) : pause;
+        if (least is { } atLeast)
+            milliseconds = Math.Max(milliseconds, atLeast.TotalMilliseconds * (Jitter ? 1 + (share / 4) : 1));
         return new((long)Math.Round(milliseconds * 1000) * TimeSpan.TicksPerMicrosecond);
     }
 }
