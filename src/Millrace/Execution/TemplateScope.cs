@@ -26,6 +26,10 @@ internal sealed class TemplateScope(InstanceFacts facts, NameScope names, int at
         return text.ToString();
     }
 
+    /// <summary>A path's value as text.</summary>
+    /// <exception cref="TemplateException">The value is missing.</exception>
+    public string Text(TemplatePath path) => TextOf(Element(path));
+
     /// <summary>A value with its templates filled in.</summary>
     public Json Value(ValueTemplate template) => template switch
     {

@@ -21,9 +21,10 @@ internal sealed partial class Turn
     private ExecuteHttp HttpCommand(HttpNode node, NodeKey key)
     {
         var templates = Templates(key.Attempt);
-        var url = templates.Text(node.Url);
+        var url = UrlText.Of(node.Url, templates);
+        // What was filled in may be secret; the address as it was written is not.
         if (!HttpNodeReader.IsHttp(url))
-            throw new TemplateException($"\"{ObjectReader.Cut(url)}\" is not an absolute http or https address");
+            throw new TemplateException($"\"{ObjectReader.Cut(node.Url.Source)}\", filled in, is not an absolute http or https address");
         return new(
             key,
             node,

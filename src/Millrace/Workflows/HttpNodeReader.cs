@@ -41,13 +41,14 @@ internal sealed class HttpNodeReader(FaultList faults)
         if (body is not null && reader.Has("multipart"))
             faults.Add(reader.At("multipart"), "A request has a \"body\" or \"multipart\", not both.");
         var expect = Expectation(reader);
+        var redirects = reader.Integer("redirects", 0, 20) ?? HttpNode.DefaultRedirects;
         reader.Finish();
-        return url is null ? null : new(url, method, headers, body, parts, expect) { Path = path };
+        return url is null ? null : new(url, method, headers, body, parts, expect) { Path = path, Redirects = redirects };
     }
 
     private TextTemplate? Url(string text, string pointer)
     {
-        var url = TemplateParser.Text(text, pointer, faults);
+        var url = TemplateParser.Text(text, pointer, faults, isAddress: true);
         if (url is { IsConstant: true } && !IsHttp(text))
             faults.Add(pointer, $"\"{ObjectReader.Cut(text)}\" is not an absolute http or https address.");
         return url;

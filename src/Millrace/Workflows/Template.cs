@@ -8,7 +8,11 @@ namespace Millrace.Workflows;
 /// <param name="Steps">The steps; may be empty.</param>
 /// <param name="Optional">Whether a missing value is null instead of a failure (<c>{{ order.id? }}</c>).</param>
 /// <param name="Source">The path as written, without the braces.</param>
-public sealed record TemplatePath(string Root, ImmutableArray<PathStep> Steps, bool Optional, string Source);
+public sealed record TemplatePath(string Root, ImmutableArray<PathStep> Steps, bool Optional, string Source)
+{
+    /// <summary>Whether the value goes into an address as it is, not percent-encoded (<c>{{ page.next | raw }}</c>).</summary>
+    public bool IsRaw { get; init; }
+}
 
 /// <summary>One step into a value: a member by name, or an element by index.</summary>
 /// <param name="Name">The member; null for an element.</param>

@@ -14,7 +14,7 @@ internal static partial class TemplateParser
     public static bool HasTemplate(string text) => text.Contains("{{", StringComparison.Ordinal);
 
     /// <summary>Reads a text; adds a fault and returns null where a template in it is malformed.</summary>
-    public static TextTemplate? Text(string text, string pointer, FaultList faults)
+    public static TextTemplate? Text(string text, string pointer, FaultList faults, bool isAddress = false)
     {
         var parts = ImmutableArray.CreateBuilder<TextPart>();
         var at = 0;
@@ -25,7 +25,7 @@ internal static partial class TemplateParser
                 parts.Add(new(open < 0 ? text[at..] : text[at..open], null));
             if (open < 0)
                 break;
-            if (Path(text, open, pointer, faults) is not { } found)
+            if (Path(text, open, pointer, faults, isAddress) is not { } found)
                 return null;
             parts.Add(new("", found.Path));
             at = found.End;
@@ -49,7 +49,7 @@ internal static partial class TemplateParser
             member.Name, Value(member.Value, JsonPointer.Append(pointer, member.Name), faults)!))]);
 
     /// <summary>Reads the template that opens at <paramref name="open"/>.</summary>
-    public static (TemplatePath Path, int End)? Path(string text, int open, string pointer, FaultList faults)
+    public static (TemplatePath Path, int End)? Path(string text, int open, string pointer, FaultList faults, bool isAddress = false)
     {
         var close = text.IndexOf("}}", open + 2, StringComparison.Ordinal);
         if (close < 0)
@@ -72,7 +72,14 @@ internal static partial class TemplateParser
             return null;
         }
 
-        return (new(match.Groups["root"].Value, steps, match.Groups["optional"].Success, source), close + 2);
+        var isRaw = match.Groups["raw"].Success;
+        if (isRaw && !isAddress)
+        {
+            faults.Add(pointer, $"\"{{{{ {ObjectReader.Cut(source)} }}}}\": only in an http node's address something is encoded unless it is marked \"| raw\".");
+            return null;
+        }
+
+        return (new(match.Groups["root"].Value, steps, match.Groups["optional"].Success, source) { IsRaw = isRaw }, close + 2);
     }
 
     private static bool TrySteps(Match match, out ImmutableArray<PathStep> steps)
@@ -125,7 +132,7 @@ internal static partial class TemplateParser
     }
 
     [GeneratedRegex("""
-        \A(?<root>[A-Za-z_][A-Za-z0-9_-]*)(?<step>\.[A-Za-z_0-9][A-Za-z0-9_-]*|\[[0-9]{1,10}\]|\["[^"\]]+"\])*\s*(?<optional>\?)?\z
+        \A(?<root>[A-Za-z_][A-Za-z0-9_-]*)(?<step>\.[A-Za-z_0-9][A-Za-z0-9_-]*|\[[0-9]{1,10}\]|\["[^"\]]+"\])*\s*(?<optional>\?)?(?<raw>\s*\|\s*raw)?\z
         """, RegexOptions.CultureInvariant)]
     private static partial Regex PathForm();
 }
