@@ -20,9 +20,13 @@ internal static class Steps
             return path.Steps.IsEmpty ? (SqlResult.FirstColumn(row), $"\"{path.Root}\" has no columns") : Walk(row, path, 0);
         }
 
-        if (path.Steps is [{ Name: "body" }, _, ..] && HttpResult.JsonBody(result) is { } body)
+        if (path.Steps is not [{ Name: "body" }, _, ..])
+            return Walk(result, path, 0);
+        if (HttpResult.JsonBody(result, out var complaint) is { } body)
             return Walk(body, path, 1);
-        return Walk(result, path, 0);
+        return complaint is null
+            ? Walk(result, path, 0)
+            : (null, $"\"{path.Root}.body\" cannot be read as JSON, only as a whole. {complaint}");
     }
 
     /// <summary>Follows the steps from <paramref name="from"/> on.</summary>
