@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using Npgsql;
 
@@ -17,12 +18,13 @@ internal sealed class Cluster : ILocalServer
     private readonly PostgresPrograms programs;
     private readonly string folder;
     private readonly SystemUser? user;
+    private readonly ClusterFolder place;
     private readonly IReadOnlyList<string> settings;
     private NpgsqlConnectionStringBuilder connection = new();
     private NpgsqlConnection? hold;
 
     private Cluster(PostgresPrograms programs, string folder, IReadOnlyList<string> settings) =>
-        (this.programs, this.folder, this.settings, user) = (programs, folder, settings, SystemUser.ForPostgres());
+        (this.programs, this.folder, this.settings, user, place) = (programs, folder, settings, SystemUser.ForPostgres(), new(folder, SystemUser.ForPostgres()));
 
     /// <inheritdoc/>
     public string ConnectionString => connection.ConnectionString;
@@ -31,11 +33,16 @@ internal sealed class Cluster : ILocalServer
     public string Description => $"PostgreSQL on port {connection.Port}, data in {folder}";
 
     /// <summary>The server's log file.</summary>
-    public string LogFile => Path.Combine(folder, "postgres.log");
+    public string LogFile => Path.Combine(folder, LogName);
 
-    private string DataFolder => Path.Combine(folder, "cluster");
+    private const string DataName = "cluster";
+    private const string LogName = "postgres.log";
+    private const string PasswordName = "password";
+    private const string PortName = "port";
 
-    private PortFile PortFile => new(Path.Combine(folder, "port"));
+    private string DataFolder => Path.Combine(folder, DataName);
+
+    private PortFile PortFile => new(Path.Combine(folder, PortName));
 
     private PidFile PidFile => new(Path.Combine(DataFolder, "postmaster.pid"));
 
@@ -47,22 +54,34 @@ internal sealed class Cluster : ILocalServer
     public static async Task<Cluster> StartAsync(PostgresPrograms programs, string folder, IReadOnlyList<string> settings, CancellationToken cancel)
     {
         var cluster = new Cluster(programs, Path.GetFullPath(folder), settings);
-        cluster.PrepareFolder();
-        using (await cluster.LockAsync(cancel))
+        cluster.place.Prepare();
+        try
         {
-            if (!await cluster.IsRunningAsync(cancel))
-            {
-                if (!Directory.Exists(cluster.DataFolder))
-                    await cluster.CreateAsync(cancel);
-                cluster.PidFile.RemoveIfStale();
-                await cluster.LaunchAsync(cancel);
-            }
-
-            await cluster.HoldAsync(cancel);
-            await cluster.CreateDatabaseAsync(cancel);
+            await cluster.StartAsync(cancel);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new LocalPostgresException($"The data folder {cluster.folder} cannot be used: {e.Message.TrimEnd('.')}. {ClusterFolder.Remedy}");
         }
 
         return cluster;
+    }
+
+    private async Task StartAsync(CancellationToken cancel)
+    {
+        using (await LockAsync(cancel))
+        {
+            if (!await IsRunningAsync(cancel))
+            {
+                if (!Directory.Exists(DataFolder))
+                    await CreateAsync(cancel);
+                PidFile.RemoveIfStale();
+                await LaunchAsync(cancel);
+            }
+
+            await HoldAsync(cancel);
+            await CreateDatabaseAsync(cancel);
+        }
     }
 
     /// <summary>Stops the server, unless somebody else is connected to it.</summary>
@@ -85,20 +104,6 @@ internal sealed class Cluster : ILocalServer
     public Task CrashAsync(CancellationToken cancel) =>
         PgCtlAsync(["-l", LogFile, "-m", "immediate", "-w", "-t", $"{StartLimit.TotalSeconds}", "restart"], cancel);
 
-    private void PrepareFolder()
-    {
-        try
-        {
-            Directory.CreateDirectory(folder);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new LocalPostgresException($"The data folder {folder} cannot be made: {e.Message} Set Millrace:DataDirectory to another one.");
-        }
-
-        user?.Own(folder);
-    }
-
     // Two processes that start on one folder at a time would both make or launch it.
     private async Task<FileStream> LockAsync(CancellationToken cancel)
     {
@@ -120,29 +125,26 @@ internal sealed class Cluster : ILocalServer
     {
         // Made beside its place and moved there when it is whole, so that a death in the middle leaves nothing half-made.
         var draft = DataFolder + ".new";
-        if (Directory.Exists(draft))
-            Directory.Delete(draft, recursive: true);
-        var passwordFile = WritePassword();
-        var result = await Shell.RunAsync(
-            programs.InitDb,
-            ["-D", draft, "-U", Role, "-E", "UTF8", "--locale=C", "--auth=scram-sha-256", $"--pwfile={passwordFile}"],
-            user,
-            folder,
-            cancel);
+        await RemoveAsync(draft, cancel);
+        place.Make(DataName + ".new");
+        place.Write(PasswordName, RandomNumberGenerator.GetHexString(32, lowercase: true), isSecret: true);
+        var result = await RunAsync(
+            programs.InitDb, ["-D", draft, "-U", Role, "-E", "UTF8", "--locale=C", "--auth=scram-sha-256", $"--pwfile={PasswordFile}"], cancel);
         if (!result.Succeeded)
             throw new LocalPostgresException($"initdb could not make a cluster in {folder}: {LastLine(result.Output)}");
         Directory.Move(draft, DataFolder);
     }
 
-    private string PasswordFile => Path.Combine(folder, "password");
+    private string PasswordFile => Path.Combine(folder, PasswordName);
 
-    private string WritePassword()
+    // What is PostgreSQL's, its user removes: root would follow it to wherever a folder is swapped for a link meanwhile.
+    private async Task RemoveAsync(string leftover, CancellationToken cancel)
     {
-        File.WriteAllText(PasswordFile, RandomNumberGenerator.GetHexString(32, lowercase: true));
-        if (!OperatingSystem.IsWindows())
-            File.SetUnixFileMode(PasswordFile, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        user?.Own(PasswordFile);
-        return PasswordFile;
+        if (!Directory.Exists(leftover))
+            return;
+        if (user is not null)
+            await RunAsync("/bin/rm", ["-rf", "--", .. Directory.GetFileSystemEntries(leftover)], cancel);
+        Directory.Delete(leftover, recursive: user is null);
     }
 
     private async Task LaunchAsync(CancellationToken cancel)
@@ -151,16 +153,31 @@ internal sealed class Cluster : ILocalServer
         var options = new[] { $"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200" }
             .Concat(settings)
             .Select(setting => $"-c \"{setting}\"");
+        place.MakeFile(LogName);
         var result = await PgCtlAsync(
             ["-l", LogFile, "-w", "-t", $"{StartLimit.TotalSeconds}", "-o", string.Join(' ', options), "start"], cancel);
         if (!result.Succeeded)
             throw new LocalPostgresException($"PostgreSQL did not start: {LastLine(result.Output)} Its log is {LogFile}.");
-        PortFile.Remember(port);
+        place.Write(PortName, port.ToString(CultureInfo.InvariantCulture));
         connection = ConnectionTo(port);
     }
 
     private Task<ShellResult> PgCtlAsync(IEnumerable<string> arguments, CancellationToken cancel) =>
-        Shell.RunAsync(programs.PgCtl, ["-D", DataFolder, .. arguments], user, folder, cancel);
+        RunAsync(programs.PgCtl, ["-D", DataFolder, .. arguments], cancel);
+
+    private async Task<ShellResult> RunAsync(string program, IEnumerable<string> arguments, CancellationToken cancel)
+    {
+        try
+        {
+            return await Shell.RunAsync(program, arguments, user, folder, cancel);
+        }
+        catch (LocalPostgresException) when (place.Barrier() is { } closed)
+        {
+            throw new LocalPostgresException(
+                $"PostgreSQL does not run as root, and the user {user!.Name}, as which it runs instead, cannot get into {folder}: {closed} is closed to it."
+                + $" Open that (chmod o+x {closed}), or set Millrace:DataDirectory to a folder elsewhere, such as /var/lib/millrace.");
+        }
+    }
 
     private NpgsqlConnectionStringBuilder ConnectionTo(int port) => new()
     {

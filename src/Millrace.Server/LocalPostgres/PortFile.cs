@@ -21,8 +21,6 @@ internal sealed class PortFile(string path)
         }
     }
 
-    public void Remember(int port) => File.WriteAllText(path, port.ToString(CultureInfo.InvariantCulture));
-
     private static int Free(int wanted)
     {
         using var probe = new TcpListener(IPAddress.Loopback, wanted);

@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Text;
 
@@ -18,6 +19,7 @@ internal static class Shell
     /// <param name="user">The user to run it as; null for this process's own.</param>
     /// <param name="directory">The folder to run it in; null for this process's own.</param>
     /// <param name="cancel">Kills it.</param>
+    /// <exception cref="LocalPostgresException">It cannot be started.</exception>
     public static async Task<ShellResult> RunAsync(
         string program, IEnumerable<string> arguments, SystemUser? user, string? directory, CancellationToken cancel)
     {
@@ -33,7 +35,15 @@ internal static class Shell
         using var process = new Process { StartInfo = start, EnableRaisingEvents = true };
         var exited = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         process.Exited += (_, _) => exited.TrySetResult();
-        process.Start();
+        try
+        {
+            process.Start();
+        }
+        catch (Win32Exception e)
+        {
+            throw new LocalPostgresException($"{program} cannot be started{(user is null ? "" : $" as the user {user.Name}")} in {start.WorkingDirectory}: {e.Message}");
+        }
+
         var output = new StringBuilder();
         var reading = Task.WhenAll(ReadAsync(process.StandardOutput, output), ReadAsync(process.StandardError, output));
         try

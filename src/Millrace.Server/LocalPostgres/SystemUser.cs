@@ -21,14 +21,19 @@ internal sealed partial record SystemUser(string Name, uint Uid, uint Gid)
         return new(user[0], uint.Parse(user[2], System.Globalization.CultureInfo.InvariantCulture), uint.Parse(user[3], System.Globalization.CultureInfo.InvariantCulture));
     }
 
-    /// <summary>Makes this user the owner of a file or folder.</summary>
-    public void Own(string path)
+    /// <summary>Makes this user the owner of a file or folder, never of what a link leads to.</summary>
+    public void Own(string path) => Give(path, Uid, Gid, Name);
+
+    /// <summary>Makes root, who runs this process, the owner of a file or folder.</summary>
+    public static void TakeBack(string path) => Give(path, 0, 0, "root");
+
+    private static void Give(string path, uint uid, uint gid, string name)
     {
-        if (ChangeOwner(path, Uid, Gid) != 0)
-            throw new LocalPostgresException($"{path} could not be given to the user {Name}: {new Win32Exception(Marshal.GetLastPInvokeError()).Message}.");
+        if (ChangeOwner(path, uid, gid) != 0)
+            throw new LocalPostgresException($"{path} could not be given to the user {name}: {new Win32Exception(Marshal.GetLastPInvokeError()).Message}.");
     }
 
-    [LibraryImport("libc", EntryPoint = "chown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int ChangeOwner(string path, uint owner, uint group);
 }

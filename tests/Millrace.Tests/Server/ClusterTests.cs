@@ -106,9 +106,73 @@ public sealed class ClusterTests : IAsyncLifetime
     {
         Directory.CreateDirectory(Path.Combine(folder, "cluster.new", "base"));
         await File.WriteAllTextAsync(Path.Combine(folder, "cluster.new", "PG_VERSION"), "15");
+        foreach (var made in new[] { "cluster.new", "cluster.new/base", "cluster.new/PG_VERSION" })
+            SystemUser.ForPostgres()?.Own(Path.Combine(folder, made));
         var cluster = await StartAsync();
         Assert.Equal(1, await TestCluster.ScalarAsync<int>(Unpooled(cluster), "select 1"));
         await cluster.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_folder_that_its_user_cannot_enter_is_named_with_what_helps()
+    {
+        if (OperatingSystem.IsWindows() || SystemUser.ForPostgres() is null)
+            return;
+        var closed = Directory.CreateDirectory(Path.Combine(folder, "closed"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
+        var error = await Assert.ThrowsAsync<LocalPostgresException>(() => Cluster.StartAsync(programs, Path.Combine(closed, "data"), Fast, CancellationToken.None));
+        Assert.Contains($"chmod o+x {closed})", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Millrace:DataDirectory", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_folder_that_is_a_file_is_named_with_what_helps()
+    {
+        await File.WriteAllTextAsync(folder + ".file", "");
+        var error = await Assert.ThrowsAsync<LocalPostgresException>(() => Cluster.StartAsync(programs, folder + ".file", Fast, CancellationToken.None));
+        Assert.Contains("Millrace:DataDirectory", error.Message, StringComparison.Ordinal);
+        File.Delete(folder + ".file");
+        Directory.CreateDirectory(folder);
+    }
+
+    [Theory]
+    [InlineData("password")]
+    [InlineData("port")]
+    [InlineData("postgres.log")]
+    [InlineData("cluster")]
+    public async Task Root_neither_writes_nor_gives_away_what_a_link_leads_to(string name)
+    {
+        if (SystemUser.ForPostgres() is not { } user)
+            return;
+        Directory.CreateDirectory(folder);
+        var victim = folder + ".victim";
+        await File.WriteAllTextAsync(victim, "root's own");
+        File.CreateSymbolicLink(Path.Combine(folder, name), victim);
+        user.Own(folder);
+        try
+        {
+            var error = await Assert.ThrowsAsync<LocalPostgresException>(StartAsync);
+            Assert.Contains($"{name} is a link", error.Message, StringComparison.Ordinal);
+            Assert.Equal("root's own", await File.ReadAllTextAsync(victim));
+        }
+        finally
+        {
+            File.Delete(victim);
+        }
+    }
+
+    [Fact]
+    public async Task The_user_of_PostgreSQL_cannot_change_what_root_writes_and_an_older_folder_is_taken_back()
+    {
+        if (SystemUser.ForPostgres() is not { } user)
+            return;
+        await (await StartAsync()).DisposeAsync();
+        user.Own(folder);
+        await (await StartAsync()).DisposeAsync();
+        foreach (var name in new[] { "password", "port", "lock", "cluster", "postgres.log" })
+        {
+            var result = await Shell.RunAsync("/bin/mv", [name, "elsewhere"], user, folder, CancellationToken.None);
+            Assert.False(result.Succeeded, name);
+        }
     }
 
     [Fact]
