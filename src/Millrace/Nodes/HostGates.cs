@@ -1,38 +1,64 @@
 using System.Collections.Concurrent;
 using Millrace.Configuration;
-using Polly;
 
 namespace Millrace.Nodes;
 
-/// <summary>What stands before the requests to one host: a limit on how many are under way, and a circuit breaker.</summary>
-internal sealed record HostGate(SemaphoreSlim Places, ResiliencePipeline<HttpResponseMessage> Breaker);
+/// <summary>What stands before the requests to one origin: a limit on how many are under way, shared fairly, and a circuit breaker.</summary>
+internal sealed class HostGate(HttpOptions settings, TimeProvider time)
+{
+    private int users;
 
-/// <summary>A gate for each host, made on first use.</summary>
+    public HostBreaker Breaker { get; } = new(settings.BreakerFailures, settings.BreakerPause, time);
+
+    /// <summary>Whether nothing is under way or waits.</summary>
+    public bool IsIdle => Volatile.Read(ref users) == 0 && Breaker.Ask().HeldFor is null;
+
+    private FairGate Places { get; } = new(settings.ConcurrencyPerHost);
+
+    /// <summary>Waits for a place, which is given back by disposing of it.</summary>
+    public async Task<IDisposable> EnterAsync(NodeContext context, CancellationToken cancel)
+    {
+        Interlocked.Increment(ref users);
+        try
+        {
+            return new Visit(this, await Places.EnterAsync(context.Organisation, context.Instance, cancel));
+        }
+        catch
+        {
+            Interlocked.Decrement(ref users);
+            throw;
+        }
+    }
+
+    private sealed class Visit(HostGate gate, IDisposable place) : IDisposable
+    {
+        public void Dispose()
+        {
+            place.Dispose();
+            Interlocked.Decrement(ref gate.users);
+        }
+    }
+}
+
+/// <summary>A gate for each origin, made on first use.</summary>
 internal sealed class HostGates(HttpOptions settings, TimeProvider time)
 {
-    // Hosts come from workflows, so there may be any number; a forgotten gate only forgets that its host was failing.
+    // Origins come from workflows, so there may be any number. Those that are in use or hold back stay: otherwise whoever
+    // names many would open them for everybody.
     private const int Most = 4096;
     private readonly ConcurrentDictionary<string, HostGate> gates = new(StringComparer.OrdinalIgnoreCase);
 
     public HostGate For(Uri address)
     {
         if (gates.Count >= Most)
-            gates.Clear();
-        return gates.GetOrAdd(address.Authority, _ => Make());
-    }
-
-    private HostGate Make() => new(
-        new(settings.ConcurrencyPerHost),
-        new ResiliencePipelineBuilder<HttpResponseMessage> { TimeProvider = time }
-            .AddCircuitBreaker(new()
+        {
+            foreach (var (origin, gate) in gates)
             {
-                FailureRatio = 0.9,
-                MinimumThroughput = settings.BreakerFailures,
-                SamplingDuration = TimeSpan.FromSeconds(30),
-                BreakDuration = settings.BreakerPause,
-                ShouldHandle = static outcome => new(
-                    outcome.Outcome.Exception is HttpRequestException { InnerException: not EgressRefusedException }
-                    || outcome.Outcome.Result is { StatusCode: >= System.Net.HttpStatusCode.InternalServerError }),
-            })
-            .Build());
+                if (gate.IsIdle)
+                    gates.TryRemove(new(origin, gate));
+            }
+        }
+
+        return gates.GetOrAdd(HttpHop.OriginOf(address), _ => new(settings, time));
+    }
 }

@@ -21,7 +21,7 @@ internal sealed class NodeExecutors(SqlExecutor sql, HttpExecutor http, CallExec
     public async Task<NodeEnd> ExecuteAsync(NodeContext context, Execute command, CancellationToken cancel) => command switch
     {
         ExecuteSql statement => await sql.ExecuteAsync(context, statement, cancel),
-        ExecuteHttp request => await http.ExecuteAsync(context.Instance, request, cancel),
+        ExecuteHttp request => await http.ExecuteAsync(context, request, cancel),
         ExecuteCall call => await calls.ExecuteAsync(context.Instance, call, cancel),
         _ => throw new InvalidOperationException($"Nothing executes {command.GetType().Name}."),
     };

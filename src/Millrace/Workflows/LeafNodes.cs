@@ -25,6 +25,12 @@ public sealed record HttpNode(
     TextTemplate Url, string Method, ImmutableArray<HttpHeader> Headers, ValueTemplate? Body, ImmutableArray<HttpPart> Parts,
     HttpExpectation? Expect) : Node
 {
+    /// <summary>How many redirects are followed where the node does not say.</summary>
+    public const int DefaultRedirects = 5;
+
+    /// <summary>How many redirects are followed; with 0 the redirect itself is the result.</summary>
+    public int Redirects { get; init; } = DefaultRedirects;
+
     /// <inheritdoc/>
     public override string Kind => "http";
 

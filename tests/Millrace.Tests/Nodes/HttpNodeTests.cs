@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Millrace.Chaos;
 using Millrace.Nodes;
@@ -124,28 +123,11 @@ public sealed class HttpNodeTests(ServerFixture fixture) : IClassFixture<ServerF
             // Both servers share the database, so the executor itself is asked and not whichever pump claims first.
             var executor = guarded.Service<HttpExecutor>();
             var node = (Millrace.Workflows.HttpNode)Tests.Workflows.ReaderTests.Read($$"""{"do":[{"http":"{{url}}"} ]}""").Do[0];
-            var end = await executor.ExecuteAsync(Guid.NewGuid(), new(new("/do/0", 0, 1), node, url, [], null, [], null), CancellationToken.None);
+            var end = await executor.ExecuteAsync(new(Guid.NewGuid(), Guid.NewGuid(), MayRepeat: false), new(new("/do/0", 0, 1), node, url, [], null, [], null), CancellationToken.None);
             Assert.Equal(("egress", false), (end.Failure?.Code, end.Failure?.Retryable));
         }
 
         Assert.Empty(inside.Requests);
-    }
-
-    [Fact]
-    public async Task A_failing_host_is_left_alone_for_a_while()
-    {
-        await using var receiver = await Receiver.StartAsync((context, _) =>
-        {
-            context.Response.StatusCode = 500;
-            return Task.CompletedTask;
-        });
-        var connection = await TestCluster.CreateDatabaseAsync();
-        await using var careful = await TestServer.StartAsync(connection, ("Http:BreakerFailures", "5"), ("Http:BreakerPause", "00:10:00"));
-        JsonElement error = default;
-        for (var i = 0; i < 8; i++)
-            error = (await careful.RunNodesAsync($$"""{"http":"{{receiver.Address}}","retry":{"attempts":1} }""")).GetProperty("error");
-        Assert.Equal("circuit_open", error.GetProperty("code").GetString());
-        Assert.Equal(5, receiver.Requests.Count);
     }
 
     [Fact]
