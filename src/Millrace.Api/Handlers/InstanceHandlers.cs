@@ -28,28 +28,26 @@ public sealed class InstanceHandlers(InstanceStore instances, InstanceList list,
     /// <summary>GET /instances</summary>
     public async Task<IResult> ListAsync(HttpRequest request, Guid organisation, CancellationToken cancel)
     {
-        var limit = QueryReader.Limit(request);
         var filter = new InstanceFilter(
-            organisation, Status(request), QueryReader.Text(request, "label"), QueryReader.Text(request, "workflow"), Before(request), limit + 1);
-        var found = await childrenLeft.TellAsync(await list.PageAsync(filter, cancel), cancel);
-        var data = found.Take(limit).Select(Answers.Instance).ToList();
-        var more = found.Count > limit;
+            organisation, Status(request), QueryReader.Text(request, "label"), QueryReader.Text(request, "workflow"), Before(request), QueryReader.Limit(request));
+        var page = await list.PageAsync(filter, cancel);
+        var data = (await childrenLeft.TellAsync(page.Items, cancel)).Select(Answers.Instance).ToList();
         return Answers.Json(
-            new(data, more, more ? QueryReader.Cursor(data[^1].Id.ToString()) : null), ApiJson.Relaxed.InstancePage);
+            new(data, page.HasMore, page.HasMore ? QueryReader.Cursor(data[^1].Id.ToString()) : null), ApiJson.Relaxed.InstancePage);
     }
 
     /// <summary>GET /instances/{id}/nodes</summary>
     public async Task<IResult> NodesAsync(HttpRequest request, Guid organisation, CancellationToken cancel)
     {
         var id = QueryReader.Id(request);
-        var limit = QueryReader.Limit(request);
         var from = QueryReader.AfterNumber(request) ?? 0;
         await FindAsync(organisation, id, cancel);
-        var found = await instances.HistoryAsync(organisation, id, from, limit + 1, cancel);
-        var more = found.Count > limit;
+        var page = await instances.HistoryAsync(organisation, id, from, QueryReader.Limit(request), cancel);
         return Answers.Json(
-            new([.. found.Take(limit).Select(Node)], more, more ? QueryReader.Cursor(found[limit].Execution.Ordinal.ToString(CultureInfo.InvariantCulture)) : null),
+            new([.. page.Items.Select(Node)], page.HasMore, page.HasMore ? QueryReader.Cursor(Next(page).ToString(CultureInfo.InvariantCulture)) : null),
             ApiJson.Relaxed.NodePage);
+
+        static int Next(Page<ExecutionView> page) => page.Items[^1].Execution.Ordinal + 1;
     }
 
     /// <summary>GET /instances/{id}/explain</summary>

@@ -57,6 +57,10 @@ internal static class EventJson
         }
     }
 
+    /// <summary>The executions that events name.</summary>
+    public static IEnumerable<NodeKey> ExecutionsIn(Json events) =>
+        events.Element.EnumerateArray().Where(value => value.GetProperty("event").ValueEquals("ended"u8)).Select(ReadKey);
+
     private static bool IsSame(InstanceEvent a, InstanceEvent b) => (a, b) switch
     {
         (NodeCompleted x, NodeCompleted y) => x.At == y.At && x.Key == y.Key,

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Millrace.Execution;
+using Millrace.Store;
 using Millrace.Workflows;
 
 namespace Millrace.Explaining;
@@ -20,12 +21,12 @@ public sealed class Explainer
     private const string Running = "running";
     private const string Waiting = "waiting";
 
-    private readonly Dictionary<(string Path, int Iteration), NodeExecution> executions = [];
+    private readonly Dictionary<(string Path, int Iteration), ExecutionSketch> executions = [];
     private readonly Dictionary<string, int> lastTurns = new(StringComparer.Ordinal);
 
     private readonly bool ended;
 
-    private Explainer(IEnumerable<NodeExecution> history, bool ended)
+    private Explainer(IEnumerable<ExecutionSketch> history, bool ended)
     {
         this.ended = ended;
         foreach (var execution in history)
@@ -44,7 +45,7 @@ public sealed class Explainer
     /// <param name="status">Its status.</param>
     /// <param name="state">Its state; <see cref="InstanceState.Initial"/> where it has ended or not begun.</param>
     /// <param name="history">Its executions, oldest first.</param>
-    public static Explanation Of(Workflow workflow, InstanceFacts facts, InstanceStatus status, InstanceState state, IEnumerable<NodeExecution> history)
+    public static Explanation Of(Workflow workflow, InstanceFacts facts, InstanceStatus status, InstanceState state, IEnumerable<ExecutionSketch> history)
     {
         var around = status switch
         {
@@ -83,13 +84,13 @@ public sealed class Explainer
             EndedAt = frame is null ? execution?.EndedAt : null,
             WaitingUntil = status == Waiting ? frame!.NextDue : null,
             Detail = DetailOf(node, frame, execution),
-            Error = execution?.Error?.Message,
+            Error = execution?.Error,
         };
         var attempt = explained.Attempt ?? 1;
         return explained with { Branches = [.. BodiesOf(node).Select(body => Branch(node, body, scope, attempt, frame, status, ending))] };
     }
 
-    private static string StatusOf(Node node, PathScope scope, NodeFrame? frame, NodeExecution? execution, bool isBehind, string around)
+    private static string StatusOf(Node node, PathScope scope, NodeFrame? frame, ExecutionSketch? execution, bool isBehind, string around)
     {
         if (frame is not null)
             return WaitingOn.ReasonOf(new(node, scope, frame)) is null ? Running : Waiting;
@@ -168,14 +169,13 @@ public sealed class Explainer
 
     private static ExplainedNode Everywhere(Node node, string status) => Plain(node) with { Status = status };
 
-    private static string? DetailOf(Node node, NodeFrame? frame, NodeExecution? execution) => (node, frame?.Activity) switch
+    private static string? DetailOf(Node node, NodeFrame? frame, ExecutionSketch? execution) => (node, frame?.Activity) switch
     {
         (_, AwaitingSignal signal) => $"signal {signal.Name}",
         (_, Looping looping) => string.Create(CultureInfo.InvariantCulture, $"turn {looping.Turn + 1}"),
         (_, Iterating iterating) => string.Create(CultureInfo.InvariantCulture, $"{iterating.Results.Count} of {iterating.Items.Element.GetArrayLength()} items"),
         (ForEachNode { Spread: true }, _) => "items are instances of their own",
-        (ForEachNode, null) when execution?.Result?.Element is { ValueKind: System.Text.Json.JsonValueKind.Array } results =>
-            string.Create(CultureInfo.InvariantCulture, $"{results.GetArrayLength()} items"),
+        (ForEachNode, null) when execution?.Items is { } items => string.Create(CultureInfo.InvariantCulture, $"{items} items"),
         _ => null,
     };
 }

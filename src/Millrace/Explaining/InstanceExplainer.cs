@@ -15,11 +15,11 @@ public sealed class InstanceExplainer
 
     private readonly InstanceStore instances;
     private readonly WorkflowStore workflows;
-    private readonly SignalStore signals;
+    private readonly Rebuilder rebuilder;
     private readonly ItemScopes items;
 
     internal InstanceExplainer(InstanceStore instances, WorkflowStore workflows, SignalStore signals, ItemScopes items) =>
-        (this.instances, this.workflows, this.signals, this.items) = (instances, workflows, signals, items);
+        (this.instances, this.workflows, rebuilder, this.items) = (instances, workflows, new(instances, signals), items);
 
     /// <summary>The picture; null where the organisation has no such instance.</summary>
     public async Task<Explanation?> ExplainAsync(Guid organisation, Guid id, CancellationToken cancel)
@@ -48,7 +48,7 @@ public sealed class InstanceExplainer
         var facts = live is null ? FactsOf(instance) : await FactsOf(live, workflow, cancel);
         var state = live is { StartedAt: { } startedAt } ? await StateOf(workflow, organisation, facts, live, startedAt, cancel) : InstanceState.Initial;
         var history = await instances.EdgesAsync(organisation, id, Oldest, Newest, cancel);
-        return Explainer.Of(workflow, facts, instance.Status, state, history.Select(view => view.Execution));
+        return Explainer.Of(workflow, facts, instance.Status, state, history);
     }
 
     private static InstanceFacts FactsOf(InstanceView instance) =>
@@ -63,8 +63,6 @@ public sealed class InstanceExplainer
         Workflow workflow, Guid organisation, InstanceFacts facts, LiveInstance live, DateTimeOffset startedAt, CancellationToken cancel)
     {
         var snapshot = live.Snapshot is null ? InstanceState.Initial : StateJson.Read(live.Snapshot);
-        var waiting = await signals.AfterAsync(facts.Id, snapshot.Mailbox.Seen, cancel);
-        var history = await instances.HistoryAsync(organisation, facts.Id, snapshot.Executions, int.MaxValue, cancel);
-        return Replay.Fold(workflow, facts, snapshot, startedAt, [.. history.Select(view => view.Line)], waiting);
+        return await rebuilder.RebuildAsync(workflow, facts, organisation, snapshot, startedAt, cancel);
     }
 }

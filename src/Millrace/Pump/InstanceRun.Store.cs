@@ -27,15 +27,13 @@ internal sealed partial class InstanceRun
         if (await FactsAsync(own, workflow) is not { } facts)
             return Over(workflow, own, new(InstanceStatus.Cancelled, null, new("the instance that had started it has ended", null, null, 0, Turn.CancelledCode)));
 
-        var signals = withHistory ? await InsistAsync(cancel => services.Signals.AfterAsync(claim.Id, 0, cancel)) : [];
         try
         {
             var snapshot = claim.Snapshot is null ? InstanceState.Initial : StateJson.Read(claim.Snapshot);
-            if (!withHistory)
-                return new Loaded(services.Clock.Now, new(workflow, facts, snapshot));
-            var history = await InsistAsync(cancel => services.Instances.HistoryAsync(claim.Organisation, claim.Id, snapshot.Executions, int.MaxValue, cancel));
-            return new Loaded(services.Clock.Now, new(workflow, facts, Replay.Fold(
-                workflow, facts, snapshot, claim.StartedAt, [.. history.Select(view => view.Line)], signals)));
+            var reached = withHistory
+                ? await InsistAsync(cancel => services.Rebuilder.RebuildAsync(workflow, facts, claim.Organisation, snapshot, claim.StartedAt, cancel))
+                : snapshot;
+            return new Loaded(services.Clock.Now, new(workflow, facts, reached));
         }
         catch (Exception e) when (e is not OperationCanceledException && !StoreFaults.IsPassing(e))
         {

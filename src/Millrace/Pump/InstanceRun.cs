@@ -162,7 +162,7 @@ internal sealed partial class InstanceRun
             case Write write:
                 return await WriteAsync(write);
             case ReadSignals read:
-                return new SignalsRead(services.Clock.Now, await services.Signals.AfterAsync(claim.Id, read.After, interrupt.Token));
+                return new SignalsRead(services.Clock.Now, (await services.Signals.AfterAsync(claim.Id, read.After, interrupt.Token)).Items);
             case ReadChildren read:
                 return new ChildrenRead(await children.EndsAsync(read.Journal, interrupt.Token), read.Counted);
             case Tick:

@@ -38,9 +38,16 @@ internal sealed class RunChildren(ClaimedInstance claim, RunServices services)
             return new NodeFailed(services.Clock.Now, active.Key, FailureOf(active.Node, await services.Children.FailureAsync(claim.Id, group, cancel)));
         if (standing.Remaining > 0)
             return null;
-        var results = await services.Children.ResultsAsync(claim.Id, group, cancel);
+        var found = await services.Children.ResultsAsync(claim.Id, group, services.Limits.ResultBytes, cancel);
+        if (found.Results is not { } results)
+            return new NodeFailed(services.Clock.Now, active.Key, TooLarge(active.Node, found));
         return new NodeCompleted(services.Clock.Now, active.Key, active.Node is RunNode ? results[0] : Json.ArrayOf(results));
     }
+
+    // As the array would be: with its brackets and commas.
+    private NodeFailure TooLarge(Node node, GroupResults found) => new(
+        $"the result takes {(node is RunNode ? found.Bytes : found.Bytes + found.Count + 1):N0} bytes; at most {services.Limits.ResultBytes:N0} are allowed",
+        "result_too_large", Retryable: false);
 
     private async Task<ExecutionEnd> StartOnceAsync(InstanceFacts facts, StartChildren command, CancellationToken cancel)
     {

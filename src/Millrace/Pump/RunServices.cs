@@ -13,6 +13,9 @@ internal sealed record RunServices(
 {
     /// <summary>Rides out what passes by itself.</summary>
     public Patience Patience { get; } = new(Time, StoreFaults.IsPassing, Database.Suspect);
+
+    /// <summary>Rebuilds the state of an instance that is taken over.</summary>
+    public Rebuilder Rebuilder { get; } = new(Instances, Signals);
 }
 
 /// <summary>How a run let go of its instance.</summary>

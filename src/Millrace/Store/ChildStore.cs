@@ -29,6 +29,12 @@ internal sealed record ChildStart(
 /// <param name="Failed">Whether any has failed or was cancelled.</param>
 internal readonly record struct GroupStanding(int Remaining, bool Failed);
 
+/// <summary>What the children of one execution have come to.</summary>
+/// <param name="Bytes">What their results take together.</param>
+/// <param name="Count">How many there are.</param>
+/// <param name="Results">The results in order; null where they were too large to be read.</param>
+internal sealed record GroupResults(long Bytes, long Count, IReadOnlyList<Json>? Results);
+
 /// <summary>The first child of a group that did not complete.</summary>
 internal sealed record FailedChild(int Place, Guid Id, InstanceStatus Status, NodeError? Error);
 
@@ -99,20 +105,21 @@ internal sealed class ChildStore(Database database, StoreClock clock)
         return standing;
     }
 
-    /// <summary>The results of a group whose children have all completed, in order.</summary>
-    public async Task<IReadOnlyList<Json>> ResultsAsync(Guid parent, Guid group, CancellationToken cancel)
+    /// <summary>The results of a group whose children have all completed, in order; none where they take more than a number of bytes.</summary>
+    public async Task<GroupResults> ResultsAsync(Guid parent, Guid group, long maxBytes, CancellationToken cancel)
     {
-        await using var command = Command("""
-            SELECT result
-            FROM millrace.child_end
-            WHERE bucket = $1 AND parent_id = $2 AND group_id = $3
-            ORDER BY place
-            """, parent, group);
+        await using var command = Command(SqlText.ChildResults, parent, group);
+        command.Parameters.Add(Columns.Value(maxBytes));
         await using var reader = await command.ExecuteReaderAsync(cancel);
-        var results = new List<Json>();
+        var (bytes, count, results) = (0L, 0L, new List<Json>());
         while (await reader.ReadAsync(cancel))
-            results.Add(reader.JsonOrNull(0) ?? Json.Null);
-        return results;
+        {
+            (bytes, count) = (reader.GetInt64(0), reader.GetInt64(1));
+            if (!reader.IsDBNull(2))
+                results.Add(reader.JsonOrNull(3) ?? Json.Null);
+        }
+
+        return new(bytes, count, bytes > maxBytes ? null : results);
     }
 
     /// <summary>Of a group in which a child has failed, the first one that did.</summary>

@@ -1,5 +1,6 @@
 using System.Text;
 using Millrace.Execution;
+using Npgsql;
 
 namespace Millrace.Store;
 
@@ -21,9 +22,15 @@ public sealed record InstanceFilter(Guid Organisation, InstanceStatus? Status, s
 public sealed class InstanceList(Database database)
 {
     /// <summary>One page.</summary>
-    public async Task<IReadOnlyList<InstanceView>> PageAsync(InstanceFilter filter, CancellationToken cancel)
+    public Task<Page<InstanceView>> PageAsync(InstanceFilter filter, CancellationToken cancel) => Pages.ReadAsync<InstanceView>(
+        filter.Limit,
+        (last, count) => Pages.RowsAsync(Command(filter with { Before = last?.Id ?? filter.Before, Limit = count }), InstanceStore.Read, cancel),
+        view => view.Bytes,
+        cancel);
+
+    private NpgsqlCommand Command(InstanceFilter filter)
     {
-        await using var command = database.Source.CreateCommand(Sql(filter));
+        var command = database.Source.CreateCommand(Sql(filter));
         command.Parameters.Add(Columns.Value(filter.Organisation));
         command.Parameters.Add(Columns.Value(filter.Limit));
         command.Parameters.Add(Columns.Value(database.Buckets - 1));
@@ -34,11 +41,7 @@ public sealed class InstanceList(Database database)
                 command.Parameters.Add(Columns.Value(text));
         }
 
-        await using var reader = await command.ExecuteReaderAsync(cancel);
-        var page = new List<InstanceView>();
-        while (await reader.ReadAsync(cancel))
-            page.Add(InstanceStore.Read(reader));
-        return page;
+        return command;
     }
 
     internal static string Sql(InstanceFilter filter)

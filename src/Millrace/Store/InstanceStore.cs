@@ -7,13 +7,37 @@ namespace Millrace.Store;
 /// <summary>An instance as callers see it.</summary>
 public sealed record InstanceView(
     Guid Id, byte[] DefinitionHash, string? Workflow, int? Version, string? Label, short Priority, Json? Input, DateTimeOffset CreatedAt,
-    InstanceStatus Status, Json? Result, Json? Error, DateTimeOffset? StartedAt, DateTimeOffset? EndedAt, Json? WaitingOn, string? Entry);
+    InstanceStatus Status, Json? Result, Json? Error, DateTimeOffset? StartedAt, DateTimeOffset? EndedAt, Json? WaitingOn, string? Entry)
+{
+    /// <summary>About how many bytes it takes.</summary>
+    internal long Bytes => 500 + (Input?.Utf8.Length ?? 0) + (Result?.Utf8.Length ?? 0) + (Error?.Utf8.Length ?? 0) + (WaitingOn?.Utf8.Length ?? 0);
+}
 
 /// <summary>An execution as callers see it.</summary>
 public sealed record ExecutionView(NodeExecution Execution, string Worker, Json? Events = null)
 {
     /// <summary>The same as a line to fold.</summary>
     public HistoryLine Line => new(Execution, Events);
+
+    /// <summary>About how many bytes it takes.</summary>
+    internal long Bytes => 500 + Execution.Key.Path.Length + (Execution.Result?.Utf8.Length ?? 0) + (Execution.Error?.Message.Length ?? 0) + (Events?.Utf8.Length ?? 0);
+}
+
+/// <summary>What the picture of an instance shows of an execution.</summary>
+/// <param name="Key">Which execution.</param>
+/// <param name="Status">How it ended.</param>
+/// <param name="StartedAt">When it began.</param>
+/// <param name="EndedAt">When it ended.</param>
+/// <param name="Error">Why it failed; null where it did not. A long text is cut.</param>
+/// <param name="Items">Of a <c>forEach</c>, how many items it had; null for anything else.</param>
+public sealed record ExecutionSketch(NodeKey Key, NodeStatus Status, DateTimeOffset StartedAt, DateTimeOffset EndedAt, string? Error, int? Items)
+{
+    // Thousands of long texts would be no picture any more.
+    private const int LongestError = 2000;
+
+    internal static string? Cut(string? error) => error?.Length > LongestError
+        ? $"{error.AsSpan(0, char.IsHighSurrogate(error[LongestError - 1]) ? LongestError - 1 : LongestError)}…"
+        : error;
 }
 
 /// <summary>What became of a request about an instance.</summary>
@@ -55,40 +79,41 @@ public sealed class InstanceStore(Database database)
         return await reader.ReadAsync(cancel) ? Read(reader) : null;
     }
 
-    /// <summary>The executions of an instance from an ordinal on, oldest first.</summary>
-    public async Task<IReadOnlyList<ExecutionView>> HistoryAsync(Guid organisation, Guid id, int fromOrdinal, int limit, CancellationToken cancel)
-    {
-        await using var command = database.InstanceCommand(SqlText.History, organisation, id);
-        command.Parameters.Add(Columns.Value(fromOrdinal));
-        command.Parameters.Add(Columns.Value(limit));
-        await using var reader = await command.ExecuteReaderAsync(cancel);
-        var history = new List<ExecutionView>();
-        while (await reader.ReadAsync(cancel))
-            history.Add(ReadExecution(reader));
-        return history;
-    }
+    /// <summary>A page of the executions of an instance from an ordinal on, oldest first.</summary>
+    public Task<Page<ExecutionView>> HistoryAsync(Guid organisation, Guid id, int fromOrdinal, int limit, CancellationToken cancel) => Pages.ReadAsync<ExecutionView>(
+        limit,
+        (last, count) => ExecutionsAsync(organisation, id, last?.Execution.Ordinal + 1 ?? fromOrdinal, count, cancel),
+        view => view.Bytes,
+        cancel);
 
-    /// <summary>The oldest and the newest executions of an instance, oldest first: all of them where there are not more than asked for.</summary>
-    public async Task<IReadOnlyList<ExecutionView>> EdgesAsync(Guid organisation, Guid id, int oldest, int newest, CancellationToken cancel)
+    /// <summary>
+    /// The oldest and the newest executions of an instance, oldest first, without their results: all of them where there are
+    /// not more than asked for.
+    /// </summary>
+    internal async Task<IReadOnlyList<ExecutionSketch>> EdgesAsync(Guid organisation, Guid id, int oldest, int newest, CancellationToken cancel)
     {
-        var first = await HistoryAsync(organisation, id, 0, oldest, cancel);
-        if (first.Count < oldest)
-            return first;
-        await using var command = database.InstanceCommand("""
-            SELECT ordinal, path, iteration, attempt, kind, status, result, error, started_at, ended_at, worker, events
-            FROM millrace.node_execution
-            WHERE bucket = $1 AND instance_id = $2 AND organisation_id = $3 AND ordinal > $4
-            ORDER BY ordinal DESC
-            LIMIT $5
-            """, organisation, id);
-        command.Parameters.Add(Columns.Value(first[^1].Execution.Ordinal));
+        await using var command = database.InstanceCommand(SqlText.Edges, organisation, id);
+        command.Parameters.Add(Columns.Value(oldest));
         command.Parameters.Add(Columns.Value(newest));
         await using var reader = await command.ExecuteReaderAsync(cancel);
-        var last = new List<ExecutionView>();
+        var edges = new List<ExecutionSketch>();
         while (await reader.ReadAsync(cancel))
-            last.Add(ReadExecution(reader));
-        last.Reverse();
-        return [.. first, .. last];
+        {
+            edges.Add(new(
+                new(reader.GetString(0), reader.GetInt32(1), reader.GetInt32(2)), (NodeStatus)reader.GetInt16(3),
+                reader.Time(4), reader.Time(5), ExecutionSketch.Cut(ErrorJson.Read(reader.JsonOrNull(6))?.Message), reader.IsDBNull(7) ? null : reader.GetInt32(7)));
+        }
+
+        return edges;
+    }
+
+    /// <summary>The executions of an instance from an ordinal on, oldest first, one at a time.</summary>
+    internal IAsyncEnumerable<ExecutionView> ExecutionsAsync(Guid organisation, Guid id, int fromOrdinal, int limit, CancellationToken cancel)
+    {
+        var command = database.InstanceCommand(SqlText.History, organisation, id);
+        command.Parameters.Add(Columns.Value(fromOrdinal));
+        command.Parameters.Add(Columns.Value(limit));
+        return Pages.RowsAsync(command, ReadExecution, cancel);
     }
 
     /// <summary>What is needed to rebuild a live instance's state: null where it has ended or does not exist.</summary>

@@ -5,17 +5,20 @@ namespace Millrace.Store;
 /// <summary>Reads the signals of an instance.</summary>
 internal sealed class SignalStore(Database database)
 {
-    /// <summary>The signals after a number, oldest first.</summary>
-    public async Task<IReadOnlyList<Signal>> AfterAsync(Guid instance, long number, CancellationToken cancel)
+    /// <summary>A page of the signals after a number, oldest first.</summary>
+    public Task<Page<Signal>> AfterAsync(Guid instance, long number, CancellationToken cancel) => Pages.ReadAsync<Signal>(
+        1000,
+        (last, count) => RowsAsync(instance, last?.Number ?? number, count, cancel),
+        signal => 200 + signal.Name.Length + signal.Data.Utf8.Length,
+        cancel);
+
+    private IAsyncEnumerable<Signal> RowsAsync(Guid instance, long number, int limit, CancellationToken cancel)
     {
-        await using var command = database.Source.CreateCommand(SqlText.Signals);
+        var command = database.Source.CreateCommand(SqlText.Signals);
         command.Parameters.Add(Columns.Value(InstanceId.BucketOf(instance)));
         command.Parameters.Add(Columns.Value(instance));
         command.Parameters.Add(Columns.Value(number));
-        await using var reader = await command.ExecuteReaderAsync(cancel);
-        var signals = new List<Signal>();
-        while (await reader.ReadAsync(cancel))
-            signals.Add(new(reader.GetInt64(0), reader.GetString(1), reader.JsonOrNull(2)!));
-        return signals;
+        command.Parameters.Add(Columns.Value(limit));
+        return Pages.RowsAsync(command, reader => new Signal(reader.GetInt64(0), reader.GetString(1), reader.JsonOrNull(2)!), cancel);
     }
 }

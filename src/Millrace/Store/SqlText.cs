@@ -18,6 +18,7 @@ internal static class SqlText
     public static readonly string Cancel = Load("cancel.sql");
     public static readonly string Instance = Load("instance.sql");
     public static readonly string History = Load("history.sql");
+    public static readonly string Edges = Load("edges.sql");
     public static readonly string Alive = Load("alive.sql");
     public static readonly string EndedAmong = Load("ended_among.sql");
     public static readonly string Save = Load("save.sql");
@@ -33,6 +34,7 @@ internal static class SqlText
     public static readonly string EndChildren = Load("end_children.sql");
     public static readonly string CancelChildren = Load("cancel_children.sql");
     public static readonly string ForgetChildren = Load("forget_children.sql");
+    public static readonly string ChildResults = Load("child_results.sql");
 
     internal static string Load(string name)
     {

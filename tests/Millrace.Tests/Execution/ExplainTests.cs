@@ -1,5 +1,6 @@
 using Millrace.Execution;
 using Millrace.Explaining;
+using Millrace.Store;
 using Millrace.Tests.Support;
 
 namespace Millrace.Tests.Execution;
@@ -135,8 +136,12 @@ public sealed class ExplainTests
     {
         var status = run.Outcome?.Status ?? InstanceStatus.Running;
         var state = run.Outcome is null ? run.State : InstanceState.Initial;
-        return [.. Lines(Explainer.Of(run.Workflow, run.Facts, status, state, run.History).Nodes, "")];
+        return [.. Lines(Explainer.Of(run.Workflow, run.Facts, status, state, run.History.Select(Sketch)).Nodes, "")];
     }
+
+    private static ExecutionSketch Sketch(NodeExecution execution) => new(
+        execution.Key, execution.Status, execution.StartedAt, execution.EndedAt, execution.Error?.Message,
+        execution is { Kind: "forEach", Result.Element: { ValueKind: System.Text.Json.JsonValueKind.Array } items } ? items.GetArrayLength() : null);
 
     private static IEnumerable<string> Lines(IEnumerable<ExplainedNode> nodes, string indent) => nodes.SelectMany(node =>
         Lines(node.Branches.SelectMany(branch => branch.Nodes), indent + "  ")

@@ -66,7 +66,7 @@ public sealed class StoredGraphTests : IAsyncLifetime
             $"seed {seed}: {id}: {error}");
 
         var organisation = await TestCluster.ScalarAsync<Guid>(connection, $"select organisation_id from millrace.instance where id = '{id}'");
-        var history = await server.Service<InstanceStore>().HistoryAsync(organisation, Guid.Parse(id), 0, int.MaxValue, CancellationToken.None);
+        var history = await server.Service<InstanceStore>().ExecutionsAsync(organisation, Guid.Parse(id), 0, int.MaxValue, CancellationToken.None).ToListAsync();
         Assert.Equal(Enumerable.Range(0, history.Count), history.Select(view => view.Execution.Ordinal));
         Assert.True(history.Count == history.Select(view => view.Execution.Key).Distinct().Count(), $"seed {seed}: {id} has executed something twice");
     }
