@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Microsoft.Extensions.Options;
@@ -11,9 +10,8 @@ namespace Millrace.Api;
 /// <summary>Reads definitions, and remembers those that were right: callers send the same ones over and over.</summary>
 public sealed class DefinitionCache(IOptions<MillraceOptions> options)
 {
-    private const int CacheSize = 1000;
     private const int LargestCached = 64 << 10;
-    private readonly ConcurrentDictionary<byte[], Workflow> cache = new(new ByText());
+    private readonly ByteCache<byte[], Workflow> cache = new(32 << 20, new ByText());
 
     /// <summary>Reads a definition that has passed <see cref="JsonDoor"/>.</summary>
     public bool TryRead(JsonElement definition, out Workflow? workflow, out IReadOnlyList<Fault> faults)
@@ -23,13 +21,11 @@ public sealed class DefinitionCache(IOptions<MillraceOptions> options)
             return WorkflowReader.TryRead(definition, options.Value.Limits, out workflow, out faults);
 
         faults = [];
-        if (cache.GetAlternateLookup<ReadOnlySpan<byte>>().TryGetValue(text, out workflow))
+        if (cache.TryGet(text, out workflow))
             return true;
         if (!WorkflowReader.TryRead(definition, options.Value.Limits, out workflow, out faults))
             return false;
-        if (cache.Count >= CacheSize)
-            cache.Clear();
-        cache[text.ToArray()] = workflow!;
+        cache.Add(text.ToArray(), workflow!, text.Length + workflow!.Bytes);
         return true;
     }
 

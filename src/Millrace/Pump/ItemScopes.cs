@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Millrace.Execution;
 using Millrace.Store;
 using Millrace.Values;
@@ -6,25 +5,23 @@ using Millrace.Workflows;
 
 namespace Millrace.Pump;
 
-/// <summary>What items share, remembered for a while: siblings are claimed together.</summary>
+/// <summary>What items share, remembered for a while and held once for all of them: siblings are claimed together.</summary>
 internal sealed class ItemScopes(ChildStore children)
 {
-    private const int Remembered = 64;
-    private readonly ConcurrentDictionary<Guid, Json> cache = new();
+    private readonly ByteCache<Guid, ItemScope> cache = new(32 << 20);
 
     /// <summary>The facts of an item; null where its parent has ended.</summary>
     public async Task<InstanceFacts?> CompleteAsync(InstanceFacts facts, Membership membership, Workflow workflow, CancellationToken cancel)
     {
-        if (!cache.TryGetValue(membership.Group, out var scope))
+        if (!cache.TryGet(membership.Group, out var scope))
         {
-            scope = await children.ScopeAsync(membership.Parent, membership.Group, cancel);
-            if (scope is null)
+            if (await children.ScopeAsync(membership.Parent, membership.Group, cancel) is not { } text)
                 return null;
-            if (cache.Count >= Remembered)
-                cache.Clear();
-            cache[membership.Group] = scope;
+            scope = ItemScope.Read(text);
+            // Its text, a copy of each part, and what parsing has made of it.
+            cache.Add(membership.Group, scope, 1024 + (4L * text.Utf8.Length));
         }
 
-        return ItemScope.Apply(scope, facts, (ForEachNode)workflow.NodeAt(facts.Entry!));
+        return scope.Apply(facts, (ForEachNode)workflow.NodeAt(facts.Entry!));
     }
 }

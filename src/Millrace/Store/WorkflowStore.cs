@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Millrace.Configuration;
 using Millrace.Faults;
 using Millrace.Values;
@@ -19,9 +18,8 @@ public sealed record WorkflowVersion(string Name, int Version, byte[] Hash, Date
 /// <summary>Stores definitions by content and workflows by name. Nothing stored is ever changed.</summary>
 public sealed class WorkflowStore(Database database, StorePatience patience)
 {
-    // What is known to be stored, and what was read before; emptied when it has grown large, which costs a little work.
-    private const int CacheSize = 10_000;
-    private readonly ConcurrentDictionary<(Guid, string), Workflow> cache = new();
+    // What is known to be stored, and what was read before.
+    private readonly ByteCache<(Guid, string), Workflow> cache = new(64 << 20);
 
     // A stored definition was within the limits when it came; later, narrower ones must not strand its instances.
     private static readonly LimitOptions Unlimited = new() { Nodes = int.MaxValue, Levels = int.MaxValue, Branches = int.MaxValue, DefinitionBytes = int.MaxValue };
@@ -29,10 +27,10 @@ public sealed class WorkflowStore(Database database, StorePatience patience)
     /// <summary>Makes sure that a definition is stored.</summary>
     public async Task EnsureAsync(Guid organisation, Workflow workflow, CancellationToken cancel)
     {
-        if (cache.ContainsKey(KeyOf(organisation, workflow.Hash)))
+        if (cache.TryGet(KeyOf(organisation, workflow.Hash), out _))
             return;
         await patience.RideOutAsync(token => StoreAsync(organisation, workflow, token), cancel);
-        Remember(organisation, workflow);
+        cache.Add(KeyOf(organisation, workflow.Hash), workflow, workflow.Bytes);
     }
 
     private async Task<int> StoreAsync(Guid organisation, Workflow workflow, CancellationToken cancel)
@@ -51,7 +49,7 @@ public sealed class WorkflowStore(Database database, StorePatience patience)
     /// <summary>A definition by its content hash.</summary>
     public async Task<Workflow> LoadAsync(Guid organisation, byte[] hash, CancellationToken cancel)
     {
-        if (cache.TryGetValue(KeyOf(organisation, hash), out var known))
+        if (cache.TryGet(KeyOf(organisation, hash), out var known))
             return known;
         await using var command = database.Source.CreateCommand("""
             SELECT document
@@ -67,7 +65,7 @@ public sealed class WorkflowStore(Database database, StorePatience patience)
         var document = reader.JsonOrNull(0)!;
         if (!WorkflowReader.TryRead(document.Element, Unlimited, out var workflow, out var faults))
             throw new InvalidOperationException($"A stored definition cannot be read: {faults[0].Pointer}: {faults[0].Detail}");
-        Remember(organisation, workflow!);
+        cache.Add(KeyOf(organisation, hash), workflow!, workflow!.Bytes);
         return workflow!;
     }
 
@@ -163,13 +161,6 @@ public sealed class WorkflowStore(Database database, StorePatience patience)
     {
         command.Parameters.Add(Columns.Value(InstanceId.BucketOf(organisation)));
         command.Parameters.Add(Columns.Value(organisation));
-    }
-
-    private void Remember(Guid organisation, Workflow workflow)
-    {
-        if (cache.Count >= CacheSize)
-            cache.Clear();
-        cache[KeyOf(organisation, workflow.Hash)] = workflow;
     }
 
     private static (Guid, string) KeyOf(Guid organisation, byte[] hash) => (organisation, Convert.ToBase64String(hash));
