@@ -26,7 +26,7 @@ internal static class ApiDescription
             (ParameterLocation.Query, "status", "Only instances with this status."),
             (ParameterLocation.Query, "label", "Only instances with this label."),
             (ParameterLocation.Query, "workflow", "Only instances of this workflow."),
-            (ParameterLocation.Query, "limit", "1 to 1000; 100 where it is left out."),
+            (ParameterLocation.Query, "limit", "1 to 1000; 100 where it is left out. A page that grows beyond 4 MiB ends earlier."),
             (ParameterLocation.Query, "cursor", "The next_cursor of the page before."),
         ],
         ["GetInstance"] = [(ParameterLocation.Query, "wait", "A duration such as 30s: answer when the instance has ended, or after this time.")],
@@ -38,7 +38,7 @@ internal static class ApiDescription
 
     private static (ParameterLocation, string, string)[] Paging =>
     [
-        (ParameterLocation.Query, "limit", "1 to 1000; 100 where it is left out."),
+        (ParameterLocation.Query, "limit", "1 to 1000; 100 where it is left out. A page that grows beyond 4 MiB ends earlier."),
         (ParameterLocation.Query, "cursor", "The next_cursor of the page before."),
     ];
 

@@ -37,7 +37,7 @@ public sealed record InstanceResponse(
     DateTimeOffset CreatedAt, DateTimeOffset? StartedAt, DateTimeOffset? EndedAt, Json WaitingOn);
 
 /// <summary>A page of instances, newest first.</summary>
-/// <param name="Data">The instances.</param>
+/// <param name="Data">The instances; fewer than asked for where they are large.</param>
 /// <param name="HasMore">Whether there are older ones.</param>
 /// <param name="NextCursor">The cursor of the next page; null on the last one.</param>
 public sealed record InstancePage(IReadOnlyList<InstanceResponse> Data, bool HasMore, string? NextCursor);
@@ -59,7 +59,7 @@ public sealed record NodeResponse(
     DateTimeOffset StartedAt, DateTimeOffset EndedAt, double DurationMs, string Worker);
 
 /// <summary>A page of node executions, oldest first.</summary>
-/// <param name="Data">The executions.</param>
+/// <param name="Data">The executions; fewer than asked for where they are large.</param>
 /// <param name="HasMore">Whether there are later ones.</param>
 /// <param name="NextCursor">The cursor of the next page; null on the last one.</param>
 public sealed record NodePage(IReadOnlyList<NodeResponse> Data, bool HasMore, string? NextCursor);

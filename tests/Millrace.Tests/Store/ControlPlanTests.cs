@@ -12,7 +12,7 @@ public sealed class ControlPlanTests(ServerFixture fixture) : IClassFixture<Serv
     public static TheoryData<string> Statements =>
         ["forget_signals.sql", "end_children.sql", "cancel_children.sql", "forget_children.sql", "save.sql"];
 
-    public static TheoryData<string> SingleRows => ["signal.sql", "signals.sql", "suspend.sql", "resume.sql", "retry.sql", "delete.sql"];
+    public static TheoryData<string> SingleRows => ["signal.sql", "signals.sql", "child_results.sql", "edges.sql", "suspend.sql", "resume.sql", "retry.sql", "delete.sql"];
 
     [Theory]
     [MemberData(nameof(Statements))]
