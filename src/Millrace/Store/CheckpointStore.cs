@@ -149,7 +149,9 @@ internal sealed class CheckpointStore : IAsyncDisposable
     {
         var command = Command(SqlText.Save, bucket, saves);
         command.Parameters.Add(Columns.JsonArray(saves, save => save.Snapshot));
+        command.Parameters.Add(Columns.Array(saves, NpgsqlDbType.Bigint, save => save.State.Mailbox.Seen));
         command.Parameters.Add(Columns.Array(saves, NpgsqlDbType.Bigint, save => TakenBy(save.State)));
+        command.Parameters.Add(Columns.Array(saves, NpgsqlDbType.Bigint, save => SignalStore.BytesIn(save.State.Mailbox)));
         return command;
     }
 
@@ -164,6 +166,7 @@ internal sealed class CheckpointStore : IAsyncDisposable
         command.Parameters.Add(Columns.Array(parks, NpgsqlDbType.Bigint, park => park.Seen.ChildEnds));
         command.Parameters.Add(Columns.Array(parks, NpgsqlDbType.Boolean, park => park.State.Ending is not null));
         command.Parameters.Add(Columns.Array(parks, NpgsqlDbType.Bigint, park => park.Seen.Requests));
+        command.Parameters.Add(Columns.Array(parks, NpgsqlDbType.Bigint, park => SignalStore.BytesIn(park.State.Mailbox)));
         return command;
     }
 

@@ -13,10 +13,10 @@ public sealed class ControlStore
     private readonly Database database;
     private readonly InstanceStore instances;
     private readonly RunRelay relay;
-    private readonly int waitingSignals;
+    private readonly LimitOptions limits;
 
     internal ControlStore(Database database, InstanceStore instances, RunRelay relay, IOptions<MillraceOptions> options) =>
-        (this.database, this.instances, this.relay, waitingSignals) = (database, instances, relay, options.Value.Limits.WaitingSignals);
+        (this.database, this.instances, this.relay, limits) = (database, instances, relay, options.Value.Limits);
 
     /// <summary>Asks for an instance to be cancelled.</summary>
     public async Task<ControlAnswer> CancelAsync(Guid organisation, Guid id, string? reason, CancellationToken cancel)
@@ -32,7 +32,9 @@ public sealed class ControlStore
         await using var command = database.InstanceCommand(SqlText.Signal, organisation, id);
         command.Parameters.Add(Columns.Value(name));
         command.Parameters.Add(Columns.Json(data));
-        command.Parameters.Add(Columns.Value((long)waitingSignals));
+        command.Parameters.Add(Columns.Value((long)limits.WaitingSignals));
+        command.Parameters.Add(Columns.Value((long)data.Utf8.Length));
+        command.Parameters.Add(Columns.Value((long)limits.WaitingSignalBytes));
         return await AskAsync(command, organisation, id, ControlAnswer.Full, cancel);
     }
 

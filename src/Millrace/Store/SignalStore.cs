@@ -12,6 +12,9 @@ internal sealed class SignalStore(Database database)
         signal => 200 + signal.Name.Length + signal.Data.Utf8.Length,
         cancel);
 
+    /// <summary>What the signals take that wait to be received.</summary>
+    public static long BytesIn(Mailbox mailbox) => mailbox.Waiting.Sum(signal => (long)signal.Data.Utf8.Length);
+
     private IAsyncEnumerable<Signal> RowsAsync(Guid instance, long number, int limit, CancellationToken cancel)
     {
         var command = database.Source.CreateCommand(SqlText.Signals);

@@ -1,8 +1,16 @@
 -- As progress.sql, and keeps the state, so that whoever takes over a long-lived instance need not fold all of its history.
--- The lease goes on.
+-- The lease goes on. What waiting signals take is counted anew, as in park.sql.
 WITH held AS (
-    SELECT work.id, work.lease_token, item.snapshot, item.signals_taken
-    FROM unnest($2::uuid[], $3::bigint[], $19::json[], $20::bigint[]) AS item (id, lease_token, snapshot, signals_taken)
+    SELECT work.id, work.lease_token, item.snapshot, item.signals_taken,
+           item.mailbox_bytes + CASE
+               WHEN work.signal_seq > item.signals_seen THEN (
+                   SELECT coalesce(sum(octet_length(data::text)), 0)
+                   FROM millrace.signal
+                   WHERE bucket = $1 AND instance_id = item.id AND number > item.signals_seen)
+               ELSE 0
+           END AS signal_bytes
+    FROM unnest($2::uuid[], $3::bigint[], $19::json[], $20::bigint[], $21::bigint[], $22::bigint[])
+         AS item (id, lease_token, snapshot, signals_seen, signals_taken, mailbox_bytes)
     CROSS JOIN LATERAL (
         SELECT *
         FROM millrace.work
@@ -23,7 +31,7 @@ WITH held AS (
     ON CONFLICT DO NOTHING
 )
 UPDATE millrace.work AS work
-SET snapshot = held.snapshot, signals_taken = held.signals_taken
+SET snapshot = held.snapshot, signals_taken = held.signals_taken, signal_bytes = held.signal_bytes
 FROM held
 WHERE work.bucket = $1 AND work.id = held.id
 RETURNING work.id, work.lease_token, work.cancel_requested, work.cancel_reason, work.suspended, work.signal_seq, work.child_seq, work.requests;
