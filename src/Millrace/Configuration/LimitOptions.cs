@@ -41,6 +41,17 @@ public sealed class LimitOptions
     [Range(1, 1_000_000)]
     public int WaitingSignals { get; set; } = 1_000;
 
+    /// <summary>What the signals of one instance that wait to be received may take together; a single one may take more.</summary>
+    [Range(1, 256 << 20)]
+    public int WaitingSignalBytes { get; set; } = 16 << 20;
+
+    /// <summary>
+    /// What an instance may keep: its named results, the signals that wait, and where it stands. One that keeps more fails
+    /// with <c>state_too_large</c>, without its compensations, at its next checkpoint.
+    /// </summary>
+    [Range(1 << 20, 512 << 20)]
+    public int StateBytes { get; set; } = 64 << 20;
+
     /// <summary>What the bodies of all starts that are being taken in may hold at once; more are refused with 503.</summary>
     [Range(1 << 20, 1L << 40)]
     public long RequestBytes { get; set; } = 256L << 20;

@@ -10,8 +10,10 @@ namespace Millrace.Pump;
 // What a run reads from the store before it begins, and what it writes there.
 internal sealed partial class InstanceRun
 {
-    // How much an instance is weighed anew after; many results of long loops are not kept.
+    // After how much growth a state is weighed anew, and after which part of itself, so that the weighing of a large one
+    // costs no more than its growth did. Most results of a long loop are not kept.
     private const int GrowthBetweenWeighings = 256 << 10;
+    private const int PartBetweenWeighings = 8;
 
     // A process that stops does not wait for ever for a store that is away: its leases run out by themselves.
     private static readonly TimeSpan LetGoLimit = TimeSpan.FromSeconds(5);
@@ -30,6 +32,7 @@ internal sealed partial class InstanceRun
         try
         {
             var snapshot = claim.Snapshot is null ? InstanceState.Initial : StateJson.Read(claim.Snapshot);
+            grownBytes = withHistory ? services.Limits.StateBytes : 0;
             var reached = withHistory
                 ? await InsistAsync(cancel => services.Rebuilder.RebuildAsync(workflow, facts, claim.Organisation, snapshot, claim.StartedAt, cancel))
                 : snapshot;
@@ -53,6 +56,14 @@ internal sealed partial class InstanceRun
     // What a run needs before it can begin is asked for until it is there; giving up would cost the rest of the lease.
     private Task<T> InsistAsync<T>(Func<CancellationToken, Task<T>> ask) =>
         services.Patience.RideOutAsync(Timeout.InfiniteTimeSpan, (_, cancel) => ask(cancel), interrupt.Token);
+
+    // What does not fit into a page is read after the next checkpoint.
+    private async Task<RunEvent> ReadSignalsAsync(long after)
+    {
+        var page = await services.Signals.AfterAsync(claim.Id, after, interrupt.Token);
+        grownBytes += page.Items.Sum(signal => (long)signal.Data.Utf8.Length);
+        return new SignalsRead(services.Clock.Now, page.Items);
+    }
 
     private async Task<RunEvent> WriteAsync(Write write)
     {
@@ -128,10 +139,12 @@ internal sealed partial class InstanceRun
     {
         foreach (var execution in checkpoint.Ended)
             grownBytes += execution.Result?.Utf8.Length ?? 0;
-        if (grownBytes < GrowthBetweenWeighings)
+        if (grownBytes < Math.Max(GrowthBetweenWeighings, stateBytes / PartBetweenWeighings))
             return;
         grownBytes = 0;
-        Interlocked.Exchange(ref bytes, claim.Bytes + StateJson.Write(state.Journal!.State).Utf8.Length);
+        stateBytes = StateJson.Write(state.Journal!.State).Utf8.Length;
+        Interlocked.Exchange(ref bytes, claim.Bytes + stateBytes);
+        Apply(new Weighed(stateBytes));
     }
 
     // Classes 22 and 54: a value that no column takes, or that is larger than any may be.

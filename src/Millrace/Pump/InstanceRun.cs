@@ -30,6 +30,7 @@ internal sealed partial class InstanceRun
     private long renewedAt;
     private long bytes;
     private long grownBytes;
+    private long stateBytes;
 
     /// <param name="claim">What was claimed.</param>
     /// <param name="claimedAt">When the claim was sent: its lease cannot have begun earlier.</param>
@@ -38,7 +39,7 @@ internal sealed partial class InstanceRun
     public InstanceRun(ClaimedInstance claim, long claimedAt, RunServices services, Func<CancellationToken, Task> catchUp)
     {
         (this.claim, this.services, this.catchUp) = (claim, services, catchUp);
-        state = RunState.Of(claim, new(services.Settings.MaxTakeovers, services.Settings.HoldWait));
+        state = RunState.Of(claim, new(services.Settings.MaxTakeovers, services.Settings.HoldWait, StateBytes: services.Limits.StateBytes));
         context = new(claim.Id, claim.Organisation, MayRepeat: claim.IsTakenOver || claim.Snapshot is not null);
         (renewedAt, bytes) = (claimedAt, claim.Bytes);
         children = new(claim, services);
@@ -162,7 +163,7 @@ internal sealed partial class InstanceRun
             case Write write:
                 return await WriteAsync(write);
             case ReadSignals read:
-                return new SignalsRead(services.Clock.Now, (await services.Signals.AfterAsync(claim.Id, read.After, interrupt.Token)).Items);
+                return await ReadSignalsAsync(read.After);
             case ReadChildren read:
                 return new ChildrenRead(await children.EndsAsync(read.Journal, interrupt.Token), read.Counted);
             case Tick:

@@ -51,6 +51,9 @@ internal sealed record Ticked(DateTimeOffset At) : RunEvent;
 /// <summary>The store has answered a checkpoint.</summary>
 internal sealed record Written(DateTimeOffset At, Checkpoint Checkpoint, CheckpointAnswer Answer) : RunEvent;
 
+/// <summary>What the instance keeps was weighed.</summary>
+internal sealed record Weighed(long Bytes) : RunEvent;
+
 /// <summary>Nobody knows whether a checkpoint was stored.</summary>
 internal sealed record WriteUnsure : RunEvent;
 

@@ -31,7 +31,7 @@ internal static partial class RunMachine
         if (run.IsIdle && !MustHold(run, now))
             return Park(run, journal);
         if (!journal.Ended.IsEmpty)
-            return new Write(Progress(run, journal), IsLast: false);
+            return Progress(run, journal);
         if (Due(run, journal) is { IsEmpty: false } commands)
             return new Begin(commands);
         if (run.Standing.Suspended)
@@ -62,28 +62,37 @@ internal static partial class RunMachine
             return new Release(new("the instance would wait for nothing, because of an internal error"), RunFault.PauseAfter(run.Claim.Claims));
         // Where it is suspended no more by then, whatever it was about to do is due.
         var due = isSuspended ? DateTimeOffset.UnixEpoch : journal.State.NextDue;
-        return new Write(Complete(run, journal, new ParkCheckpoint(run.Claim.Lease, journal.Ended, due, journal.State, waitingOn, Seen(run))), IsLast: true);
+        var park = new ParkCheckpoint(run.Claim.Lease, journal.Ended, due, journal.State, waitingOn, Seen(run));
+        return Outgrown(run, journal, park.Snapshot) ?? new Write(Complete(run, journal, park), IsLast: true);
     }
 
     // A park that is due at once: whoever takes over needs no history, and begins again what was being executed. What has
     // been done already is kept first.
     private static RunStep HandBack(RunState run) => run switch
     {
-        { IsUnsure: false, Journal: { Ended.IsEmpty: false } journal } => new Write(Progress(run, journal), IsLast: false),
+        { IsUnsure: false, Journal: { Ended.IsEmpty: false } journal } => Progress(run, journal),
         { Durable: { } durable } => new Write(new ParkCheckpoint(run.Claim.Lease, [], DateTimeOffset.UnixEpoch, durable, WaitingOn.Nothing, Seen(run)), IsLast: true),
         _ => new Release(null, TimeSpan.Zero),
     };
 
     private static RunStep GiveBack(RunState run, RunFault fault) => run is { IsUnsure: false, Journal: { Ended.IsEmpty: false, State.Outcome: null } journal }
-        ? new Write(Progress(run, journal), IsLast: false)
+        ? Progress(run, journal)
         : new Release(fault, RunFault.PauseAfter(run.HasShownLife ? 1 : run.Claim.Claims));
 
     private static Standing Seen(RunState run) => run.Standing with { ChildEnds = run.ChildrenSeen };
 
-    private static Checkpoint Progress(RunState run, Journal journal) => Complete(run, journal,
-        journal.State.Executions - run.SavedExecutions >= run.Rules.ExecutionsBetweenSaves
-            ? new SaveCheckpoint(run.Claim.Lease, journal.Ended, journal.State)
-            : new ProgressCheckpoint(run.Claim.Lease, journal.Ended));
+    private static Write Progress(RunState run, Journal journal)
+    {
+        if (journal.State.Executions - run.SavedExecutions < run.Rules.ExecutionsBetweenSaves)
+            return new(Complete(run, journal, new ProgressCheckpoint(run.Claim.Lease, journal.Ended)), IsLast: false);
+        var save = new SaveCheckpoint(run.Claim.Lease, journal.Ended, journal.State);
+        return Outgrown(run, journal, save.Snapshot) ?? new(Complete(run, journal, save), IsLast: false);
+    }
+
+    // An instance whose state cannot be kept ends here.
+    private static Write? Outgrown(RunState run, Journal journal, Json snapshot) => TooLarge(run, snapshot.Utf8.Length) is { } outcome
+        ? new(Finish(run, journal.End(outcome), outcome), IsLast: true)
+        : null;
 
     private static Checkpoint Finish(RunState run, Journal journal, Outcome outcome) => Complete(run, journal, new FinishCheckpoint(run.Claim.Lease, journal.Ended, outcome)
     {

@@ -47,6 +47,7 @@ internal static partial class RunMachine
         },
         Ticked tick => run with { Journal = run.Journal!.Take(new TimerDue(tick.At)) },
         Written written => Answered(run, written),
+        Weighed weighed => TooLarge(run, weighed.Bytes) is { } outcome ? run with { Journal = run.Journal!.End(outcome) } : run,
         WriteUnsure => run with { IsUnsure = true },
         WriteRefused refused => Refused(run, refused),
         Broke broke => run with { Fault = run.Fault ?? broke.Fault },
@@ -162,6 +163,11 @@ internal static partial class RunMachine
     private static RunState CannotGoOn(RunState run, Exception error) => run.Journal is { State.Outcome: null } journal
         ? run with { CoreError = error, Journal = journal.End(Failed("what follows could not be worked out because of an internal error; the server's log has the cause", RunFault.Code)) }
         : run with { CoreError = error, Fault = run.Fault ?? new("the instance could not be run because of an internal error") };
+
+    // More than this the store could not keep in the end, and a worker could not read.
+    private static Outcome? TooLarge(RunState run, long bytes) => bytes <= run.Rules.StateBytes ? null : Failed(
+        $"what the instance keeps takes {bytes:N0} bytes; at most {run.Rules.StateBytes:N0} are allowed: bind fewer results, or keep the data in a table and its key here",
+        "state_too_large");
 
     internal static Outcome Failed(string message, string code) =>
         new(InstanceStatus.Failed, null, new(message, null, null, 0, code, Retryable: false));

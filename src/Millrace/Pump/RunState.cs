@@ -83,4 +83,5 @@ internal sealed record RunState(ClaimedInstance Claim, RunRules Rules)
 /// <param name="MaxTakeovers">How many workers, or tries, may be lost in a row.</param>
 /// <param name="HoldWait">Waits up to this long are sat out.</param>
 /// <param name="ExecutionsBetweenSaves">A worker that takes over folds no more than this many executions.</param>
-internal sealed record RunRules(int MaxTakeovers, TimeSpan HoldWait, int ExecutionsBetweenSaves = 1000);
+/// <param name="StateBytes">The most that an instance may keep.</param>
+internal sealed record RunRules(int MaxTakeovers, TimeSpan HoldWait, int ExecutionsBetweenSaves = 1000, int StateBytes = int.MaxValue);
