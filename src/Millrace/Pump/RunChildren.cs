@@ -1,5 +1,4 @@
 using Millrace.Execution;
-using Millrace.Nodes;
 using Millrace.Store;
 using Millrace.Values;
 using Millrace.Workflows;
