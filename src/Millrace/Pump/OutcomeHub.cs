@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using Millrace.Store;
-using NpgsqlTypes;
 
 namespace Millrace.Pump;
 
@@ -120,17 +119,8 @@ public sealed class OutcomeHub : IAsyncDisposable
     {
         try
         {
-            foreach (var bucket in waiters.GroupBy(waiter => InstanceId.BucketOf(waiter.Key)))
-            {
-                await using var command = database.Source.CreateCommand(SqlText.EndedAmong);
-                command.Parameters.Add(Columns.Value(bucket.Key));
-                var asked = bucket.ToList();
-                command.Parameters.Add(Columns.Array(asked, NpgsqlDbType.Uuid, waiter => waiter.Key));
-                command.Parameters.Add(Columns.Array(asked, NpgsqlDbType.Uuid, waiter => waiter.Value.Organisation));
-                await using var reader = await command.ExecuteReaderAsync(stop.Token);
-                while (await reader.ReadAsync(stop.Token))
-                    Announce(reader.GetGuid(0));
-            }
+            var asked = waiters.Select(waiter => (waiter.Key, waiter.Value.Organisation)).ToList();
+            await database.Weeks.AskAsync(database.Source, SqlText.EndedAmong, asked, reader => Announce(reader.GetGuid(0)), stop.Token);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {

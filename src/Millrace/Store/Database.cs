@@ -13,6 +13,9 @@ public sealed class Database : IAsyncDisposable, IDisposable
     // later. These settings leave only nested loops over indexes.
     private const string IndexesOnly =
         "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_material=off -c enable_sort=off -c jit=off"
+        // Whatever a plan of ours costs by the planner's reckoning, it reads a few rows: starting other processes for it takes
+        // a hundred times as long.
+        + " -c max_parallel_workers_per_gather=0"
         // What is worked on is in memory: one look-up costs next to nothing there, and a scan of everything still does.
         + " -c random_page_cost=0.1";
 
@@ -27,8 +30,9 @@ public sealed class Database : IAsyncDisposable, IDisposable
     static Database() => NpgsqlBehaviour.Apply();
 
     /// <summary>Makes the pools; nothing is connected yet.</summary>
-    public Database(IOptions<MillraceOptions> options, IDatabaseLogin? login = null)
+    public Database(IOptions<MillraceOptions> options, IDatabaseLogin? login = null, TimeProvider? time = null)
     {
+        Weeks = new(time ?? TimeProvider.System);
         var settings = options.Value;
         if (string.IsNullOrWhiteSpace(settings.ConnectionString))
             throw new SettingException("Millrace:ConnectionString", "is missing: the store needs a PostgreSQL database");
@@ -54,6 +58,9 @@ public sealed class Database : IAsyncDisposable, IDisposable
 
     /// <summary>How many buckets new instances are spread over.</summary>
     public int Buckets { get; }
+
+    /// <summary>Runs statements on the partitions of the weeks that they are about.</summary>
+    internal Weeks Weeks { get; }
 
     /// <summary>Takes note of a fault: where a connection is gone, those that were made before it are not used again.</summary>
     public void Suspect(Exception fault)

@@ -10,6 +10,9 @@ namespace Millrace.Store;
 /// </summary>
 public static class InstanceId
 {
+    // The beginning of the year 9999: behind it calendars end.
+    private const long LastMillisecond = 253_370_764_800_000;
+
     // Milliseconds since 1970 and the counter of the last id, in one number: the greater one is the later one.
     private static long last;
 
@@ -42,6 +45,15 @@ public static class InstanceId
         Span<byte> bytes = stackalloc byte[16];
         id.TryWriteBytes(bytes, bigEndian: true, out _);
         return (short)(BinaryPrimitives.ReadUInt16BigEndian(bytes[8..]) >> 4 & 0x3FF);
+    }
+
+    /// <summary>When an id was made, by its own account; null for one that is of no time that there can be.</summary>
+    internal static DateTimeOffset? TimeOf(Guid id)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        id.TryWriteBytes(bytes, bigEndian: true, out _);
+        var milliseconds = BinaryPrimitives.ReadInt64BigEndian(bytes) >> 16 & 0xFFFF_FFFF_FFFF;
+        return milliseconds < LastMillisecond ? DateTimeOffset.FromUnixTimeMilliseconds(milliseconds) : null;
     }
 
     /// <summary>The least id of a time: where that time's partition begins.</summary>

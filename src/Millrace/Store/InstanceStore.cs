@@ -72,12 +72,12 @@ public enum ControlAnswer
 public sealed class InstanceStore(Database database)
 {
     /// <summary>An instance; null where the organisation has none of that id.</summary>
-    public async Task<InstanceView?> FindAsync(Guid organisation, Guid id, CancellationToken cancel)
+    public Task<InstanceView?> FindAsync(Guid organisation, Guid id, CancellationToken cancel) => database.Weeks.AskAsync(SqlText.Instance, id, async sql =>
     {
-        await using var command = database.InstanceCommand(SqlText.Instance, organisation, id);
+        await using var command = database.InstanceCommand(sql, organisation, id);
         await using var reader = await command.ExecuteReaderAsync(cancel);
         return await reader.ReadAsync(cancel) ? Read(reader) : null;
-    }
+    });
 
     /// <summary>A page of the executions of an instance from an ordinal on, oldest first.</summary>
     public Task<Page<ExecutionView>> HistoryAsync(Guid organisation, Guid id, int fromOrdinal, int limit, CancellationToken cancel) => Pages.ReadAsync<ExecutionView>(
@@ -117,18 +117,20 @@ public sealed class InstanceStore(Database database)
     }
 
     /// <summary>What is needed to rebuild a live instance's state: null where it has ended or does not exist.</summary>
-    internal async Task<LiveInstance?> LiveAsync(Guid organisation, Guid id, CancellationToken cancel)
+    internal Task<LiveInstance?> LiveAsync(Guid organisation, Guid id, CancellationToken cancel) => database.Weeks.AskAsync(SqlText.Live, id, async sql =>
     {
-        await using var command = database.InstanceCommand("""
-            SELECT work.snapshot, work.started_at, instance.workflow, instance.label, instance.input, instance.variables,
-                   instance.parent_id, instance.group_id, instance.place, instance.entry
-            FROM millrace.work AS work
-            JOIN millrace.instance AS instance ON instance.bucket = $1 AND instance.organisation_id = $3 AND instance.id = $2
-            WHERE work.bucket = $1 AND work.id = $2 AND work.organisation_id = $3
-            """, organisation, id);
+        await using var command = database.InstanceCommand(sql, organisation, id);
         await using var reader = await command.ExecuteReaderAsync(cancel);
-        if (!await reader.ReadAsync(cancel))
-            return null;
+        return await reader.ReadAsync(cancel) ? ReadLive(reader, id) : null;
+    });
+
+    internal static InstanceView Read(NpgsqlDataReader reader) => new(
+        reader.GetGuid(0), reader.GetFieldValue<byte[]>(1), reader.TextOrNull(2), reader.IsDBNull(3) ? null : reader.GetInt32(3), reader.TextOrNull(4),
+        reader.GetInt16(5), reader.JsonOrNull(6), reader.Time(7), (InstanceStatus)reader.GetInt16(8), reader.JsonOrNull(9), reader.JsonOrNull(10),
+        reader.TimeOrNull(11), reader.TimeOrNull(12), reader.JsonOrNull(13), reader.TextOrNull(14));
+
+    private static LiveInstance ReadLive(NpgsqlDataReader reader, Guid id)
+    {
         var facts = new InstanceFacts(id, reader.TextOrNull(3), reader.TextOrNull(2), reader.JsonOrNull(4) ?? Json.Null, reader.JsonOrNull(5)!)
         {
             Entry = reader.TextOrNull(9),
@@ -136,11 +138,6 @@ public sealed class InstanceStore(Database database)
         var membership = reader.IsDBNull(6) ? null : new Membership(reader.GetGuid(6), reader.GetGuid(7), reader.GetInt32(8));
         return new(facts, membership, reader.JsonOrNull(0), reader.TimeOrNull(1));
     }
-
-    internal static InstanceView Read(NpgsqlDataReader reader) => new(
-        reader.GetGuid(0), reader.GetFieldValue<byte[]>(1), reader.TextOrNull(2), reader.IsDBNull(3) ? null : reader.GetInt32(3), reader.TextOrNull(4),
-        reader.GetInt16(5), reader.JsonOrNull(6), reader.Time(7), (InstanceStatus)reader.GetInt16(8), reader.JsonOrNull(9), reader.JsonOrNull(10),
-        reader.TimeOrNull(11), reader.TimeOrNull(12), reader.JsonOrNull(13), reader.TextOrNull(14));
 
     private static ExecutionView ReadExecution(NpgsqlDataReader reader) => new(
         new(

@@ -16,11 +16,12 @@ internal static class SqlText
     public static readonly string Renew = Load("renew.sql");
     public static readonly string Release = Load("release.sql");
     public static readonly string Cancel = Load("cancel.sql");
-    public static readonly string Instance = Load("instance.sql");
+    public static readonly WeekSql Instance = new(Load("instance.sql"));
+    public static readonly WeekSql Live = new(Load("live.sql"));
     public static readonly string History = Load("history.sql");
     public static readonly string Edges = Load("edges.sql");
     public static readonly string Alive = Load("alive.sql");
-    public static readonly string EndedAmong = Load("ended_among.sql");
+    public static readonly WeekSql EndedAmong = new(Load("ended_among.sql"));
     public static readonly string Save = Load("save.sql");
     public static readonly string Signal = Load("signal.sql");
     public static readonly string Signals = Load("signals.sql");

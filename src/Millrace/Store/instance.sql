@@ -1,4 +1,4 @@
--- One instance with its standing. Three primary key look-ups, each in one partition.
+-- One instance with its standing. Three primary key look-ups; it is asked in the instance's week (see WeekSql).
 SELECT instance.id, instance.definition_hash, instance.workflow, instance.version, instance.label, instance.priority,
        instance.input, instance.created_at,
        coalesce(outcome.status, work.status) AS status, outcome.result, outcome.error,

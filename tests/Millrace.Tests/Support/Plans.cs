@@ -7,9 +7,16 @@ namespace Millrace.Tests.Support;
 /// <summary>The plans that a connection of the store makes for the store's statements.</summary>
 internal static class Plans
 {
+    /// <summary>Statements that are asked in the week of their instances.</summary>
+    public static IReadOnlyList<string> ByWeek => ["claim.sql", "facts.sql", "instance.sql", "live.sql", "ended_among.sql"];
+
+    /// <summary>The text of a statement as it is asked about instances of this week.</summary>
+    public static string Text(string name) =>
+        (ByWeek.Contains(name) ? new WeekSql(SqlText.Load(name)).In(Partitions.MondayOf(DateTimeOffset.UtcNow)) : SqlText.Load(name)).TrimEnd().TrimEnd(';');
+
     public static async Task<string> OfAsync(NpgsqlConnection connection, string name)
     {
-        var sql = SqlText.Load(name).TrimEnd().TrimEnd(';');
+        var sql = Text(name);
         var arguments = Regex.Matches(sql, @"\$(\d+)(::(\w+)\[\])?")
             .GroupBy(match => int.Parse(match.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture))
             .OrderBy(group => group.Key)
