@@ -40,7 +40,7 @@ public static class ServiceRegistration
             provider.GetRequiredService<Database>(), provider.GetRequiredService<KeyStore>(), provider.GetRequiredService<StoreClock>(),
             provider.GetRequiredService<SizingCheck>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<IOptions<MillraceOptions>>(),
             provider.GetRequiredService<ILoggerFactory>()));
-        services.AddSingleton(provider => new PumpLag(provider.GetRequiredService<Database>()));
+        services.AddSingleton(provider => new PumpLag(provider.GetRequiredService<Database>(), provider.GetRequiredService<DueStore>()));
         services.AddSingleton(provider => new StoreHealth(
             provider.GetRequiredService<Database>(), provider.GetRequiredService<PumpLag>(), provider.GetRequiredService<IOptions<MillraceOptions>>()));
         services.AddSingleton<KeyStore>();
@@ -66,6 +66,8 @@ public static class ServiceRegistration
         services.AddSingleton<RunRelay>();
         services.AddSingleton<ItemScopes>();
         services.AddSingleton(provider => new OutcomeHub(provider.GetRequiredService<Database>(), provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<LowWater>();
+        services.AddSingleton<DueStore>();
         services.AddSingleton<ClaimStore>();
         services.AddSingleton<CheckpointStore>();
         services.AddSingleton<SqlStatement>();
@@ -76,7 +78,7 @@ public static class ServiceRegistration
         services.AddSingleton<NodeExecutors>();
         services.AddSingleton(provider => new RunServices(
             provider.GetRequiredService<Database>(), provider.GetRequiredService<IOptions<MillraceOptions>>().Value.Pump,
-            provider.GetRequiredService<IOptions<MillraceOptions>>().Value.Limits, provider.GetRequiredService<ClaimStore>(),
+            provider.GetRequiredService<IOptions<MillraceOptions>>().Value.Limits, provider.GetRequiredService<ClaimStore>(), provider.GetRequiredService<DueStore>(),
             provider.GetRequiredService<CheckpointStore>(), provider.GetRequiredService<NodeExecutors>(), provider.GetRequiredService<WorkflowStore>(),
             provider.GetRequiredService<InstanceStore>(), provider.GetRequiredService<SignalStore>(), provider.GetRequiredService<ChildStore>(),
             provider.GetRequiredService<ItemScopes>(), provider.GetRequiredService<StoreClock>(), provider.GetRequiredService<TimeProvider>(),

@@ -31,13 +31,13 @@ internal sealed class PumpLoop : IDisposable
     private readonly Database database;
     private readonly ClaimStore claims;
     private readonly PumpSignal signal;
+    private readonly BucketTurns turns;
     private readonly RunServices services;
     private readonly LeaseKeeper leases;
     private readonly Pulse room = new();
     private readonly WorkerName worker;
     private readonly ILogger log;
     private long averageBytes = 4096;
-    private int nextBucket;
     private int total;
     private bool hasAnswered;
     private Exception? lastFault;
@@ -47,6 +47,7 @@ internal sealed class PumpLoop : IDisposable
         (this.services, this.signal, this.worker) = (services, signal, worker);
         (settings, database, claims, log) = (services.Settings, services.Database, services.Claims, services.Log);
         leases = new(database, claims, settings, services.Time, log);
+        turns = new(database, services.Dues, signal, settings, services.Time);
     }
 
     /// <summary>Runs what is ready until it is stopped; what runs then has its grace to come to an end.</summary>
@@ -112,17 +113,19 @@ internal sealed class PumpLoop : IDisposable
         {
             try
             {
-                var any = await ClaimAllBucketsAsync(cancel);
+                var any = false;
+                foreach (var bucket in await turns.NextAsync(cancel))
+                    any |= await ClaimAsync(bucket, cancel) > 0;
                 if (pause > TimeSpan.Zero)
                     log.StoreAnswersAgain();
                 (pause, hasAnswered) = (TimeSpan.Zero, true);
                 if (any || leases.Count > 0)
                     quietSince = services.Time.GetTimestamp();
                 var left = linger == Timeout.InfiniteTimeSpan ? settings.PollInterval : linger - services.Time.GetElapsedTime(quietSince);
-                if (!any && leases.Count == 0 && left <= TimeSpan.Zero)
+                if (!any && turns.HasLooked && leases.Count == 0 && left <= TimeSpan.Zero)
                     return;
-                if (!any)
-                    await IdleAsync(left, cancel);
+                if (!any && turns.HasLooked)
+                    await turns.IdleAsync(left < settings.PollInterval && left > TimeSpan.Zero ? left : settings.PollInterval, cancel);
             }
             catch (OperationCanceledException) when (cancel.IsCancellationRequested)
             {
@@ -141,21 +144,6 @@ internal sealed class PumpLoop : IDisposable
                 await Task.Delay(pause, services.Time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
-    }
-
-    // Goes once around the buckets; those that somebody has named come first. True if anything was claimed.
-    private async Task<bool> ClaimAllBucketsAsync(CancellationToken cancel)
-    {
-        var any = false;
-        for (short bucket = 0; bucket < database.Buckets; bucket++)
-        {
-            if (signal.TakeHint(bucket))
-                any |= await ClaimAsync(bucket, cancel) > 0;
-        }
-
-        for (var turn = 0; turn < database.Buckets && !any; turn++)
-            any |= await ClaimAsync((short)(nextBucket++ % database.Buckets), cancel) > 0;
-        return any;
     }
 
     private async Task<int> ClaimAsync(short bucket, CancellationToken cancel)
@@ -201,33 +189,12 @@ internal sealed class PumpLoop : IDisposable
         return settings.MaxInstances - leases.Count;
     }
 
-    private async Task IdleAsync(TimeSpan atMost, CancellationToken cancel)
-    {
-        var pause = atMost < settings.PollInterval && atMost > TimeSpan.Zero ? atMost : settings.PollInterval;
-        if (await NextDueAsync(cancel) is { } due && due < pause)
-            pause = due;
-        await signal.WaitAsync(pause < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : pause, cancel);
-    }
-
-    // How long until the next instance of any bucket can be claimed; null where none waits for a time.
-    private async Task<TimeSpan?> NextDueAsync(CancellationToken cancel)
-    {
-        TimeSpan? next = null;
-        for (short bucket = 0; bucket < database.Buckets; bucket++)
-        {
-            if (await claims.NextDueAsync(bucket, cancel) is { } due && !(next <= due))
-                next = due;
-        }
-
-        return next;
-    }
-
     // What is not known is taken for more: a drain in vain costs little.
     private async Task<(bool IsMoreReady, TimeSpan? NextDue)> LookAheadAsync(CancellationToken cancel)
     {
         try
         {
-            return await NextDueAsync(cancel) is { } due ? (due <= TimeSpan.Zero, due) : (false, null);
+            return await turns.NextDueAsync(cancel) is { } due ? (due <= TimeSpan.Zero, due) : (false, null);
         }
         catch (Exception e) when (StoreFaults.IsPassing(e) || e is OperationCanceledException)
         {

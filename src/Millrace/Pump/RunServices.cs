@@ -8,7 +8,7 @@ namespace Millrace.Pump;
 
 /// <summary>What every run of a process works with.</summary>
 internal sealed record RunServices(
-    Database Database, PumpOptions Settings, LimitOptions Limits, ClaimStore Claims, CheckpointStore Checkpoints, NodeExecutors Nodes, WorkflowStore Workflows,
+    Database Database, PumpOptions Settings, LimitOptions Limits, ClaimStore Claims, DueStore Dues, CheckpointStore Checkpoints, NodeExecutors Nodes, WorkflowStore Workflows,
     InstanceStore Instances, SignalStore Signals, ChildStore Children, ItemScopes Items, StoreClock Clock, TimeProvider Time, RunRelay Relay, OutcomeHub Outcomes, ILogger Log)
 {
     /// <summary>Rides out what passes by itself.</summary>

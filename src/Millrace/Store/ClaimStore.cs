@@ -1,3 +1,4 @@
+using Millrace.Faults;
 using Millrace.Values;
 using Npgsql;
 
@@ -36,40 +37,77 @@ internal sealed record ClaimedInstance(
 }
 
 /// <summary>Claims ready instances and keeps their leases.</summary>
-internal sealed class ClaimStore(Database database, StoreClock clock, TimeProvider time)
+internal sealed class ClaimStore(Database database, LowWater water, StoreClock clock, TimeProvider time)
 {
     /// <summary>Claims up to a number of ready instances of one bucket.</summary>
     public async Task<IReadOnlyList<ClaimedInstance>> ClaimAsync(short bucket, int limit, TimeSpan lease, string worker, CancellationToken cancel)
     {
+        var look = water.Next(bucket);
+        IReadOnlyList<LeasedRow> rows;
+        try
+        {
+            rows = await database.Weeks.AskAsync(SqlText.Claim, Partitions.MondayOf(clock.Now), sql => ClaimAsync(sql, look, limit, lease, worker, cancel));
+        }
+        catch
+        {
+            water.Failed(look);
+            throw;
+        }
+
+        return await WithFactsAsync(rows);
+    }
+
+    private async Task<IReadOnlyList<LeasedRow>> ClaimAsync(string sql, LowWater.Look look, int limit, TimeSpan lease, string worker, CancellationToken cancel)
+    {
         var asked = time.GetTimestamp();
-        await using var command = database.Batches.CreateCommand(SqlText.Claim);
-        command.Parameters.Add(Columns.Value(bucket));
+        await using var command = database.Batches.CreateCommand(sql);
+        command.Parameters.Add(Columns.Value(look.Bucket));
         command.Parameters.Add(Columns.Value(limit));
         command.Parameters.Add(Columns.Value(lease));
         command.Parameters.Add(Columns.Value(Random.Shared.NextInt64()));
         command.Parameters.Add(Columns.Value(worker));
+        command.Parameters.Add(Columns.Value(look.Begin));
         await using var reader = await command.ExecuteReaderAsync(cancel);
-        var claimed = new List<ClaimedInstance>();
+        var rows = new List<LeasedRow>();
         while (await reader.ReadAsync(cancel))
         {
-            if (claimed.Count == 0)
-                clock.Observe(reader.Time(12), asked);
-            claimed.Add(Read(reader));
+            if (rows.Count == 0)
+                clock.Observe(reader.Time(1), asked);
+            rows.Add(new(reader));
         }
 
-        return claimed;
+        if (rows.Count == 0)
+        {
+            water.FoundNothing(look, time.GetElapsedTime(asked));
+            return rows;
+        }
+
+        // The first row comes when all have been found and locked, and one has been written.
+        var last = rows.MaxBy(row => (row.Priority, row.ReadyAt))!;
+        water.Found(look, rows[0].Begun, rows[0].Now - rows[0].Begun, rows.Count, rows.Count < limit ? null : (last.Priority, last.ReadyAt));
+        return rows;
     }
 
-    /// <summary>How long until the next instance of a bucket can be claimed; null where none waits for a time.</summary>
-    public async Task<TimeSpan?> NextDueAsync(short bucket, CancellationToken cancel)
+    // The instances are this process's already, so this is not given up when it stops, and a fault must not lose those that
+    // are complete. What cannot be had at the second try either is left to the end of its lease.
+    private async Task<IReadOnlyList<ClaimedInstance>> WithFactsAsync(IReadOnlyList<LeasedRow> rows)
     {
-        await using var command = database.Source.CreateCommand(SqlText.NextDue);
-        command.Parameters.Add(Columns.Value(bucket));
-        var asked = time.GetTimestamp();
-        await using var reader = await command.ExecuteReaderAsync(cancel);
-        await reader.ReadAsync(cancel);
-        clock.Observe(reader.Time(1), asked);
-        return reader.IsDBNull(0) ? null : TimeSpan.FromSeconds(Math.Clamp(reader.GetDouble(0), 0, 86_400));
+        var facts = new Dictionary<Guid, ClaimedFacts>();
+        var elsewhere = rows.Where(row => row.Facts is null).Select(row => (row.Id, row.Organisation)).ToList();
+        for (var attempt = 1; attempt <= 2 && facts.Count < elsewhere.Count; attempt++)
+        {
+            try
+            {
+                await database.Weeks.AskAsync(
+                    database.Batches, SqlText.Facts, elsewhere, reader => facts[reader.GetGuid(0)] = new(reader, 0), CancellationToken.None);
+            }
+            catch (Exception e) when (StoreFaults.IsPassing(e))
+            {
+                database.Suspect(e);
+            }
+        }
+
+        return [.. rows.Select(row => (row.Facts ?? facts.GetValueOrDefault(row.Id)) is { } known ? row.With(known) : null).OfType<ClaimedInstance>()];
     }
 
     /// <summary>Renews leases of one bucket; returns those that still hold, with what has been asked of their instances.</summary>
@@ -121,12 +159,4 @@ internal sealed class ClaimStore(Database database, StoreClock clock, TimeProvid
     /// <summary>Reads the six columns that tell what has been asked of an instance.</summary>
     internal static Standing ReadStanding(NpgsqlDataReader reader, int at) =>
         new(reader.GetBoolean(at), reader.TextOrNull(at + 1), reader.GetBoolean(at + 2), reader.GetInt64(at + 3), reader.GetInt64(at + 4), reader.GetInt64(at + 5));
-
-    private static ClaimedInstance Read(NpgsqlDataReader reader) => new(
-        reader.GetGuid(0), reader.GetInt64(23), reader.GetInt16(1), reader.Time(2),
-        new(reader.GetBoolean(3), reader.TextOrNull(4), reader.GetBoolean(13), reader.GetInt64(14), reader.GetInt64(15), reader.GetInt64(24)),
-        reader.JsonOrNull(5), reader.GetGuid(6), reader.GetFieldValue<byte[]>(7), reader.TextOrNull(8),
-        reader.IsDBNull(16) ? null : reader.GetInt32(16), reader.TextOrNull(9), reader.GetInt16(17), reader.JsonOrNull(10), reader.JsonOrNull(11)!,
-        reader.IsDBNull(18) ? null : new(reader.GetGuid(18), reader.GetGuid(19), reader.GetInt32(20)), reader.TextOrNull(21), reader.GetInt16(22),
-        reader.GetBoolean(25), reader.JsonOrNull(26));
 }

@@ -15,28 +15,25 @@ public sealed class PumpLag
     private static readonly Meter Meter = new(MeterName);
     private static readonly Gauge<double> Recorded = Meter.CreateGauge<double>("millrace.pump.lag", "s", "How long the oldest ready instance has been waiting to be claimed.");
     private readonly Database database;
+    private readonly DueStore due;
 
-    internal PumpLag(Database database) => this.database = database;
+    internal PumpLag(Database database, DueStore due) => (this.database, this.due) = (database, due);
 
     /// <summary>Asks the store; zero where nothing waits.</summary>
     public async Task<TimeSpan> AskAsync(CancellationToken cancel)
     {
-        await using var connection = await database.Source.OpenConnectionAsync(cancel);
-        return await AskAsync(connection, cancel);
+        await using var batch = database.Source.CreateBatch();
+        return await AskAsync(batch, null, cancel) ?? TimeSpan.Zero;
     }
 
-    internal async Task<TimeSpan> AskAsync(NpgsqlConnection connection, CancellationToken cancel)
+    /// <summary>The same behind another statement, in one round trip with it; null where its result makes ours pointless.</summary>
+    internal async Task<TimeSpan?> AskAsync(NpgsqlBatch batch, Func<NpgsqlDataReader, Task<bool>>? first, CancellationToken cancel)
     {
-        var longest = 0.0;
-        for (short bucket = 0; bucket < database.Buckets; bucket++)
-        {
-            await using var command = new NpgsqlCommand(SqlText.NextDue, connection);
-            command.Parameters.Add(Columns.Value(bucket));
-            if (await command.ExecuteScalarAsync(cancel) is double seconds)
-                longest = Math.Max(longest, -seconds);
-        }
-
-        Recorded.Record(longest);
-        return TimeSpan.FromSeconds(longest);
+        var buckets = await due.AskAsync(batch, first, cancel);
+        if (buckets.Count == 0)
+            return null;
+        var longest = buckets.Max(next => next < TimeSpan.Zero ? -next.Value : TimeSpan.Zero);
+        Recorded.Record(longest.TotalSeconds);
+        return longest;
     }
 }

@@ -8,7 +8,8 @@ internal static class SqlText
     public static readonly string Start = Load("start.sql");
     public static readonly string StartKeyed = Load("start_keyed.sql");
     public static readonly string KeyHolders = Load("key_holders.sql");
-    public static readonly string Claim = Load("claim.sql");
+    public static readonly WeekSql Claim = new(Load("claim.sql"));
+    public static readonly WeekSql Facts = new(Load("facts.sql"));
     public static readonly string NextDue = Load("next_due.sql");
     public static readonly string Progress = Load("progress.sql");
     public static readonly string Park = Load("park.sql");

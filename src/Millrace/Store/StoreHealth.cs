@@ -18,26 +18,29 @@ public sealed class StoreHealth
     /// <summary>The reasons; empty where all is well.</summary>
     public async Task<IReadOnlyList<string>> ReasonsAsync(CancellationToken cancel)
     {
+        var schema = Migration.Embedded.Count;
         try
         {
-            var reasons = new List<string>();
-            await using var connection = await database.Source.OpenConnectionAsync(cancel);
-            var schema = await SchemaAsync(connection, cancel);
-            if (schema != Migration.Embedded.Count)
-                reasons.Add($"schema version: the store has {schema}, this build needs {Migration.Embedded.Count}");
-            else if (await pumpLag.AskAsync(connection, cancel) is var lag && lag > settings.MaxLag)
-                reasons.Add($"pump lag: the oldest ready instance has waited for {lag.TotalSeconds:0} s, more than {settings.MaxLag.TotalSeconds:0} s");
-            return reasons;
+            await using var batch = database.Source.CreateBatch();
+            batch.BatchCommands.Add(new("SELECT coalesce(max(number), 0) FROM millrace.migration"));
+            var lag = await pumpLag.AskAsync(batch, async reader =>
+            {
+                await reader.ReadAsync(cancel);
+                schema = reader.GetInt32(0);
+                return schema == Migration.Embedded.Count;
+            }, cancel);
+            if (lag > settings.MaxLag)
+                return [$"pump lag: the oldest ready instance has waited for {lag.Value.TotalSeconds:0} s, more than {settings.MaxLag.TotalSeconds:0} s"];
+        }
+        catch (PostgresException) when (schema != Migration.Embedded.Count)
+        {
+            // On another schema the other statements need not work.
         }
         catch (Exception e) when (StoreFaults.IsPassing(e) || e is PostgresException)
         {
             return ["database: the store does not answer"];
         }
-    }
 
-    private static async Task<int> SchemaAsync(NpgsqlConnection connection, CancellationToken cancel)
-    {
-        await using var command = new NpgsqlCommand("SELECT coalesce(max(number), 0) FROM millrace.migration", connection);
-        return (int)(await command.ExecuteScalarAsync(cancel))!;
+        return schema == Migration.Embedded.Count ? [] : [$"schema version: the store has {schema}, this build needs {Migration.Embedded.Count}"];
     }
 }

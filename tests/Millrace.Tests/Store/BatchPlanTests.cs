@@ -1,5 +1,6 @@
 using Millrace.Store;
 using Millrace.Tests.Support;
+using Npgsql;
 
 namespace Millrace.Tests.Store;
 
@@ -22,7 +23,7 @@ public sealed class BatchPlanTests(ServerFixture fixture) : IClassFixture<Server
     public Task A_batch_looks_its_rows_up_by_key(string name) =>
         CheckPlanAsync(fixture.Server.Service<Database>().Matches, "force_custom_plan", name);
 
-    private async Task CheckPlanAsync(Npgsql.NpgsqlDataSource source, string mode, string name)
+    private async Task CheckPlanAsync(NpgsqlDataSource source, string mode, string name)
     {
         await using var connection = await source.OpenConnectionAsync();
         await using var command = connection.CreateCommand();
@@ -49,7 +50,7 @@ public sealed class BatchPlanTests(ServerFixture fixture) : IClassFixture<Server
         async Task CheckAsync()
         {
             var plan = await Plans.OfAsync(connection, name);
-            Assert.DoesNotMatch("Seq Scan|Bitmap|Hash Join|Merge Join|Materialize|Sort", plan);
+            Assert.DoesNotMatch("Seq Scan|Gather|Bitmap|Hash Join|Merge Join|Materialize|Sort", plan);
             Assert.Matches(@"Index Scan using work_pkey[^\n]*\n[^\n]*\(id = ", plan);
             Assert.DoesNotMatch(@"work_pkey[^\n]*\n[^\n]*Index Cond: \(bucket = [^)]*\)(\n|$)", plan);
         }
@@ -64,13 +65,44 @@ public sealed class BatchPlanTests(ServerFixture fixture) : IClassFixture<Server
             FROM generate_series(1, 20000)
             """);
         await using var connection = await fixture.Server.Service<Database>().Batches.OpenConnectionAsync();
+        Assert.InRange(await BlocksAsync(connection, "claim.sql", $"(0, 100, '30 seconds', 1, 'test', {From("'-infinity'")})"), 1, 100);
+        Assert.InRange(await BlocksAsync(connection, "next_due.sql", $"(0, {From("'-infinity'")})"), 1, 100);
+    }
+
+    [Fact]
+    public async Task A_claim_and_a_look_read_nothing_of_what_is_held_or_has_ended_below_their_beginning()
+    {
+        await TestCluster.ExecuteAsync(fixture.ConnectionString, "TRUNCATE millrace.work");
+        await using var report = new NpgsqlConnection(fixture.ConnectionString);
+        await report.OpenAsync();
+        await using var transaction = await report.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead);
+        await using (var snapshot = new NpgsqlCommand("SELECT count(*) FROM millrace.work", report))
+            await snapshot.ExecuteScalarAsync();
+        // Half of them have ended, the others are held, and the report's snapshot keeps the index entries of all.
+        await TestCluster.ExecuteAsync(fixture.ConnectionString, """
+            INSERT INTO millrace.work (bucket, id, organisation_id, priority, ready_at, leased_until)
+            SELECT 0, gen_random_uuid(), gen_random_uuid(), 5, now() - interval '10 seconds', now() + interval '20 seconds'
+            FROM generate_series(1, 20000)
+            """);
+        await TestCluster.ExecuteAsync(fixture.ConnectionString, "DELETE FROM millrace.work WHERE id < '80000000-0000-0000-0000-000000000000'");
+        await using var connection = await fixture.Server.Service<Database>().Batches.OpenConnectionAsync();
+        var recently = From("now() - interval '1 second'");
+        Assert.InRange(await BlocksAsync(connection, "claim.sql", $"(0, 100, '30 seconds', 1, 'test', {recently})"), 1, 100);
+        Assert.InRange(await BlocksAsync(connection, "next_due.sql", $"(0, {recently})"), 1, 100);
+    }
+
+    private static string From(string time) => $"array_fill(({time})::timestamptz, ARRAY[{LowWater.Priorities}])";
+
+    // How many blocks a kept plan looks at.
+    private static async Task<int> BlocksAsync(NpgsqlConnection connection, string name, string arguments)
+    {
         await using var command = connection.CreateCommand();
-        command.CommandText = $"PREPARE claim AS {SqlText.Claim.TrimEnd().TrimEnd(';')}";
+        command.CommandText = $"PREPARE look AS {Plans.Text(name)}";
         await command.ExecuteNonQueryAsync();
-        command.CommandText = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE claim(0, 100, '30 seconds', 1, 'test')";
+        command.CommandText = $"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE look{arguments}";
         var plan = System.Text.Json.JsonElement.Parse((string)(await command.ExecuteScalarAsync())!);
-        command.CommandText = "DEALLOCATE claim";
+        command.CommandText = "DEALLOCATE look";
         await command.ExecuteNonQueryAsync();
-        Assert.InRange(plan[0].GetProperty("Plan").GetProperty("Shared Hit Blocks").GetInt32(), 1, 100);
+        return plan[0].GetProperty("Plan").GetProperty("Shared Hit Blocks").GetInt32() + plan[0].GetProperty("Plan").GetProperty("Shared Read Blocks").GetInt32();
     }
 }
