@@ -20,5 +20,8 @@ internal sealed record Goal(string Id, string Description, Func<BenchContext, Ca
         new("p9", "P3, P4 and lists with 10 M ended and 1 M sleeping instances, beside an empty database.", History.MeasureAsync),
         new("p10", "A soak of ten minutes at 70 % of P4.", Soak.MeasureAsync),
         new("p11", "The connections that are opened in a steady state.", Connections.MeasureAsync),
+        new("p12", "A claim with 50,000 instances in flight, beside one with none.", InFlight.MeasureAsync),
+        new("p13", "Starts and their runs beside a transaction with an old snapshot.", OldSnapshot.MeasureAsync),
+        new("p14", "A look-up and P3 with 200 weekly partitions, beside 6.", ManyWeeks.MeasureAsync),
     ];
 }

@@ -1,7 +1,7 @@
 namespace Millrace.Bench.Report;
 
 /// <summary>A figure that was measured several times.</summary>
-/// <param name="Id">Which goal it belongs to: P1 … P11.</param>
+/// <param name="Id">Which goal it belongs to: P1 … P14.</param>
 /// <param name="Work">What was measured.</param>
 /// <param name="Unit">In what.</param>
 /// <param name="Values">One value a run.</param>
@@ -40,6 +40,13 @@ internal sealed record Figure(string Id, string Work, string Unit, IReadOnlyList
     {
         var figure = new Figure(id, work, unit, values) { Anchor = anchor, Goal = $"≥ {Format.Number(goal)} ×" };
         return figure with { Met = figure.Ratio is { } ratio ? ratio >= goal : null };
+    }
+
+    /// <summary>A figure that must not pass a multiple of its anchor.</summary>
+    public static Figure AtMostTimes(string id, string work, string unit, IReadOnlyList<double> values, double goal, Anchor anchor)
+    {
+        var figure = new Figure(id, work, unit, values) { Anchor = anchor, Goal = $"≤ {Format.Number(goal)} ×" };
+        return figure with { Met = figure.Ratio <= goal };
     }
 }
 
