@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text;
 using System.Text.Json;
 using Millrace.Values;
 using Millrace.Workflows;
@@ -49,8 +50,8 @@ internal sealed class ConditionCheck(TemplateScope templates, ImmutableDictionar
         var right = templates.Value(condition.Right).Element;
         return condition.Comparison switch
         {
-            Comparison.Equals => JsonElement.DeepEquals(left, right),
-            Comparison.NotEquals => !JsonElement.DeepEquals(left, right),
+            Comparison.Equals => JsonEquality.AreEqual(left, right),
+            Comparison.NotEquals => !JsonEquality.AreEqual(left, right),
             Comparison.GreaterThan => Order(left, right, "greaterThan") > 0,
             Comparison.LessThan => Order(left, right, "lessThan") < 0,
             _ => Contains(left, right),
@@ -60,24 +61,22 @@ internal sealed class ConditionCheck(TemplateScope templates, ImmutableDictionar
     private static int Order(JsonElement left, JsonElement right, string comparison)
     {
         if (left.ValueKind is JsonValueKind.Number && right.ValueKind is JsonValueKind.Number)
-            return OrderNumbers(left, right);
+            return JsonNumber.Compare(left, right);
         if (left.ValueKind is JsonValueKind.String && right.ValueKind is JsonValueKind.String)
-            return string.CompareOrdinal(left.GetString(), right.GetString());
+            return OrderTexts(left.GetString()!, right.GetString()!);
         throw new TemplateException(
             $"\"{comparison}\" compares two numbers or two texts, not {ObjectReader.Name(left)} with {ObjectReader.Name(right)}");
     }
 
-    // Exact where both fit a decimal; beyond that, as far as a double tells.
-    private static int OrderNumbers(JsonElement left, JsonElement right) =>
-        left.TryGetDecimal(out var a) && right.TryGetDecimal(out var b)
-            ? a.CompareTo(b)
-            : left.GetDouble().CompareTo(right.GetDouble());
+    // UTF-8 has the order of the code points; UTF-16 has not.
+    private static int OrderTexts(string left, string right) =>
+        Encoding.UTF8.GetBytes(left).AsSpan().SequenceCompareTo(Encoding.UTF8.GetBytes(right));
 
     private static bool Contains(JsonElement container, JsonElement item) => container.ValueKind switch
     {
         JsonValueKind.String => item.ValueKind is JsonValueKind.String
             && container.GetString()!.Contains(item.GetString()!, StringComparison.Ordinal),
-        JsonValueKind.Array => container.EnumerateArray().Any(element => JsonElement.DeepEquals(element, item)),
+        JsonValueKind.Array => container.EnumerateArray().Any(element => JsonEquality.AreEqual(element, item)),
         JsonValueKind.Object => item.ValueKind is JsonValueKind.String && container.TryGetProperty(item.GetString()!, out _),
         _ => throw new TemplateException($"\"contains\" looks into a text, an array or an object, not into {ObjectReader.Name(container)}"),
     };

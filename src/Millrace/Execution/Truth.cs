@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Millrace.Values;
 
 namespace Millrace.Execution;
 
@@ -8,7 +9,7 @@ internal static class Truth
     public static bool Of(JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.True => true,
-        JsonValueKind.Number => !value.TryGetDouble(out var number) || number != 0,
+        JsonValueKind.Number => !JsonNumber.IsZero(value),
         JsonValueKind.String => value.GetString() is not ("" or "false" or "f" or "no" or "0"),
         JsonValueKind.Array => value.GetArrayLength() > 0,
         JsonValueKind.Object => value.GetPropertyCount() > 0,

@@ -1,5 +1,6 @@
 using Millrace.Execution;
 using Millrace.Tests.Support;
+using Millrace.Values;
 
 namespace Millrace.Tests.Execution;
 
@@ -71,6 +72,14 @@ public sealed class MachineTests
     [InlineData("""{"greaterThan":[10,9]}""", true)]
     [InlineData("""{"greaterThan":["10","9"]}""", false)]
     [InlineData("""{"lessThan":[1e300,2e300]}""", true)]
+    [InlineData("""{"equals":[1e2147483648,10e2147483647]}""", true)]
+    [InlineData("""{"notEquals":[[{"n":1e2147483648}],[{"n":1e2147483649}]]}""", true)]
+    [InlineData("""{"contains":[[{"n":1e2147483648}],{"n":10e2147483647}]}""", true)]
+    [InlineData("""{"greaterThan":[1e99999999999999999999,1e99999999999999999998]}""", true)]
+    [InlineData("""{"lessThan":[12345678901234567890.123456789012345678901234567890,12345678901234567890.123456789012345678901234567891]}""", true)]
+    [InlineData("\"{{ input.tiny }}\"", true)]
+    [InlineData("\"{{ input.zeros }}\"", false)]
+    [InlineData("""{"lessThan":["\uffff","\ud83d\ude00"]}""", true)]
     [InlineData("""{"lessThan":["2026-01-01","2026-02-01"]}""", true)]
     [InlineData("""{"contains":["haystack","st"]}""", true)]
     [InlineData("""{"contains":[[1,2],2.0]}""", true)]
@@ -97,7 +106,7 @@ public sealed class MachineTests
         var run = VirtualRun.Of(
             $$"""{"sql":"select 1","as":"r"},{"sql":"select 2","as":"empty"},{"if":{{condition}},"then":[{"return":true}],"else":[{"return":false}]}""",
             command => command.Key.Path == "/do/1" ? NodeEvent.Rows() : NodeEvent.Rows("""{"n":1}"""),
-            """{"zero":0.0,"f":"f","list":[],"no":"no","No":"No"}""").ToEnd();
+            """{"zero":0.0,"tiny":1e-2147483649,"zeros":-0.00e99999999999999999999,"f":"f","list":[],"no":"no","No":"No"}""").ToEnd();
         Assert.Equal(holds ? "true" : "false", run.Outcome!.Result!.ToString());
     }
 
@@ -192,7 +201,7 @@ public sealed class MachineTests
         var run = VirtualRun.Of("""{"sql":"select 1"},{"sleep":"1h"}""");
         run.Step();
         var workflow = Tests.Workflows.ReaderTests.Read("""{"do":[{"sql":"select 1"},{"sleep":"1h"}]}""");
-        var facts = new InstanceFacts(Guid.NewGuid(), null, null, Values.Json.Null, Values.Json.FromText("{}"));
+        var facts = new InstanceFacts(Guid.NewGuid(), null, null, Json.Null, Json.FromText("{}"));
         var decision = Machine.Decide(workflow, facts, run.State, NodeEvent.Rows().At(run.Now, new("/do/0", 0, 1)));
         Assert.Equal(run.State, decision.State);
         Assert.Empty(decision.Ended);
