@@ -61,10 +61,8 @@ internal sealed class CallExecutor(
         await using var scope = scopes.CreateAsyncScope();
         var context = new CallContext(instance, command.Key, NodeContext.EffectOf(instance, command.Key).ToString());
         var result = await handler.Invoke(scope.ServiceProvider, command.Input, context, cancel);
-        if (result.Utf8.Length > maxBytes)
-            return new NodeFailure($"the result takes {result.Utf8.Length:N0} bytes; at most {maxBytes:N0} are allowed", "result_too_large", Retryable: false);
-        return result.ToString().Contains("\\u0000", StringComparison.Ordinal)
-            ? new NodeFailure("the result contains \\u0000, which PostgreSQL cannot keep", "result", Retryable: false)
+        return result.Utf8.Length > maxBytes
+            ? new NodeFailure($"the result takes {result.Utf8.Length:N0} bytes; at most {maxBytes:N0} are allowed", "result_too_large", Retryable: false)
             : result;
     }
 }

@@ -6,7 +6,10 @@ namespace Millrace.Nodes;
 /// <summary>How an execution ended: with a result, or with a failure.</summary>
 internal readonly record struct NodeEnd(Json? Result, NodeFailure? Failure)
 {
-    public static implicit operator NodeEnd(Json result) => new(result, null);
+    /// <summary>What a node brings in, if it may be kept: this is where every result from outside passes.</summary>
+    public static implicit operator NodeEnd(Json result) => JsonDoor.Refusal(result) is { } why
+        ? new(null, new($"the result cannot be kept: {why}", "result", Retryable: false))
+        : new(result, null);
 
     public static implicit operator NodeEnd(NodeFailure failure) => new(null, failure);
 }

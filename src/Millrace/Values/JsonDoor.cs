@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Unicode;
 
@@ -22,8 +23,9 @@ public static class JsonDoor
         if (!TryParse(utf8, out root, out malformed))
             return false;
 
-        // Only an escape can smuggle in such a character: raw ones were refused by the parser and by the UTF-8 check.
-        if (utf8.Span.IndexOf("\\u"u8) < 0)
+        // Only an escape can smuggle in such a character: raw ones were refused by the parser and by the UTF-8 check. Where
+        // there is none, or none that is wrong, nobody need know the place of each value.
+        if (!JsonText.HasUnicodeEscapes(utf8.Span) || JsonText.FaultIn(utf8.Span, Json.MaxDepth) is null)
             return true;
 
         var found = new FaultList();
@@ -31,6 +33,12 @@ public static class JsonDoor
         faults = found.All;
         return !found.Any;
     }
+
+    /// <summary>
+    /// What keeps a value out that a node has brought in, with its place; null where nothing does. Databases and peers are
+    /// taken as they are: a duplicate member there is not ours to refuse.
+    /// </summary>
+    public static string? Refusal(Json value) => JsonText.FaultIn(value.Utf8.Span, Json.MaxDepth);
 
     private static bool TryParse(ReadOnlyMemory<byte> utf8, out JsonElement root, [NotNullWhen(false)] out string? malformed)
     {
@@ -77,8 +85,8 @@ public static class JsonDoor
         switch (value.ValueKind)
         {
             case JsonValueKind.String:
-                if (Complaint(() => value.GetString()) is { } wrong)
-                    faults.Add(pointer, wrong);
+                if (JsonText.FaultInEscapes(JsonMarshal.GetRawUtf8Value(value)) is { } wrong)
+                    faults.Add(pointer, $"Text {wrong}.");
                 break;
             case JsonValueKind.Array:
                 var index = 0;
@@ -88,27 +96,13 @@ public static class JsonDoor
             case JsonValueKind.Object:
                 foreach (var member in value.EnumerateObject())
                 {
-                    if (Complaint(() => member.Name) is { } badName)
-                        faults.Add(pointer, $"A member name here {badName[4..]}");
+                    if (JsonText.FaultInEscapes(JsonMarshal.GetRawUtf8PropertyName(member)) is { } badName)
+                        faults.Add(pointer, $"A member name here {badName}.");
                     else
                         Walk(member.Value, JsonPointer.Append(pointer, member.Name), faults);
                 }
 
                 break;
-        }
-    }
-
-    private static string? Complaint(Func<string?> text)
-    {
-        try
-        {
-            return text()!.Contains('\0', StringComparison.Ordinal)
-                ? "Text contains the character U+0000 (\\u0000), which PostgreSQL cannot store; leave it out."
-                : null;
-        }
-        catch (InvalidOperationException)
-        {
-            return "Text contains half of a surrogate pair, which is not valid Unicode.";
         }
     }
 }
