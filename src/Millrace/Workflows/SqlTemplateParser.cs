@@ -55,6 +55,8 @@ internal sealed class SqlTemplateParser(string sql, string pointer, FaultList fa
 
     private bool Template()
     {
+        if (TemplateParser.EndOfLiteral(sql, at) is { } end)
+            return Literal(at, end);
         if (TemplateParser.Path(sql, at, pointer, faults) is not { } found)
             return false;
         parameters.Add(found.Path);
@@ -64,16 +66,37 @@ internal sealed class SqlTemplateParser(string sql, string pointer, FaultList fa
         return true;
     }
 
+    // Braces in here are text, as they are in an array's literal, unless they are a template for all the author knows.
     private bool Skip(int end, string where)
     {
-        if (sql.AsSpan(at, end - at).Contains("{{", StringComparison.Ordinal))
+        while (sql.IndexOf("{{", at, end - at, StringComparison.Ordinal) is >= 0 and var open)
         {
-            faults.Add(pointer, $"A template at character {sql.IndexOf("{{", at, StringComparison.Ordinal) + 1} stands inside {where}."
-                + " Each template is a bind parameter, written bare: where email = {{ input.email }}.");
-            return false;
+            if (TemplateParser.EndOfLiteral(sql, open) is { } after && after <= end)
+            {
+                Literal(open, after);
+            }
+            else if (TemplateParser.IsPath(sql, open, end))
+            {
+                faults.Add(pointer, $"A template at character {open + 1} stands inside {where}."
+                    + " Each template is a bind parameter, written bare: where email = {{ input.email }}."
+                    + " Braces that are meant as text are written {{ \"{{\" }}.");
+                return false;
+            }
+            else
+            {
+                Copy(open + 1);
+            }
         }
 
         return Copy(end);
+    }
+
+    private bool Literal(int open, int end)
+    {
+        Copy(open);
+        text.Append("{{");
+        at = end;
+        return true;
     }
 
     private bool Dollar()

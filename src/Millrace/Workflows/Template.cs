@@ -29,7 +29,7 @@ public sealed record TextTemplate(ImmutableArray<TextPart> Parts)
     /// <summary>The roots of its templates.</summary>
     internal IEnumerable<string> Roots => Parts.Where(part => part.Path is not null).Select(part => part.Path!.Root);
 
-    /// <summary>The text as written.</summary>
+    /// <summary>The text with its templates as they are written; all of it where it is constant.</summary>
     public string Source => string.Concat(Parts.Select(part => part.Path is { } path ? $"{{{{ {path.Source} }}}}" : part.Text));
 }
 

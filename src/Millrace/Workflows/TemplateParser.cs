@@ -1,37 +1,65 @@
 using System.Collections.Immutable;
+using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Millrace.Values;
 
 namespace Millrace.Workflows;
 
-/// <summary>Reads <c>{{ path }}</c> in texts and values.</summary>
+/// <summary>Reads <c>{{ path }}</c> in texts and values, and <c>{{ "{{" }}</c>, or the same with single quotes, which is two braces.</summary>
 internal static partial class TemplateParser
 {
+    private const string Opening = "{{";
+
     /// <summary>Names that a workflow cannot bind, because templates read something else by them.</summary>
     public static readonly ImmutableArray<string> Reserved = ["input", "vars", "item", "error", "instance"];
 
-    public static bool HasTemplate(string text) => text.Contains("{{", StringComparison.Ordinal);
+    public static bool HasTemplate(string text) => text.Contains(Opening, StringComparison.Ordinal);
 
     /// <summary>Reads a text; adds a fault and returns null where a template in it is malformed.</summary>
     public static TextTemplate? Text(string text, string pointer, FaultList faults, bool isAddress = false)
     {
         var parts = ImmutableArray.CreateBuilder<TextPart>();
+        var plain = new StringBuilder();
         var at = 0;
-        while (at < text.Length)
+        while (text.IndexOf(Opening, at, StringComparison.Ordinal) is >= 0 and var open)
         {
-            var open = text.IndexOf("{{", at, StringComparison.Ordinal);
-            if (open != at)
-                parts.Add(new(open < 0 ? text[at..] : text[at..open], null));
-            if (open < 0)
-                break;
+            plain.Append(text, at, open - at);
+            if (EndOfLiteral(text, open) is { } end)
+            {
+                plain.Append(Opening);
+                at = end;
+                continue;
+            }
+
             if (Path(text, open, pointer, faults, isAddress) is not { } found)
                 return null;
+            AddPlain();
             parts.Add(new("", found.Path));
             at = found.End;
         }
 
+        plain.Append(text, at, text.Length - at);
+        AddPlain();
         return new(parts.ToImmutable());
+
+        void AddPlain()
+        {
+            if (plain.Length > 0)
+                parts.Add(new(plain.ToString(), null));
+            plain.Clear();
+        }
+    }
+
+    /// <summary>Where the braces that open at a place are written as text, <c>{{ "{{" }}</c>, the end of that; otherwise null.</summary>
+    public static int? EndOfLiteral(string text, int open) =>
+        LiteralForm().Match(text, open) is { Success: true } match ? open + match.Length : null;
+
+    /// <summary>Whether a template opens at a place and closes before another one.</summary>
+    public static bool IsPath(string text, int open, int end)
+    {
+        var close = text.IndexOf("}}", open, end - open, StringComparison.Ordinal);
+        return close >= open + 2 && PathForm().IsMatch(text[(open + 2)..close].Trim());
     }
 
     /// <summary>Reads a value; adds a fault for each malformed template in it.</summary>
@@ -62,7 +90,8 @@ internal static partial class TemplateParser
         if (PathForm().Match(source) is not { Success: true } match)
         {
             faults.Add(pointer, $"\"{{{{ {ObjectReader.Cut(source)} }}}}\" is not a template: expected a path such as"
-                + " \"order.id\", \"order.rows[2].id\", \"input[\\\"a key\\\"]\" or, to allow for a missing value, \"order.id?\".");
+                + " \"order.id\", \"order.rows[2].id\", \"input[\\\"a key\\\"]\" or, to allow for a missing value, \"order.id?\"."
+                + " Braces that are meant as text are written {{ '{{' }}.");
             return null;
         }
 
@@ -114,6 +143,7 @@ internal static partial class TemplateParser
         {
             null => null,
             { Parts: [{ Path: { } only }] } => new PathValue(only),
+            { IsConstant: true } constant => new LiteralValue(Json.From(constant.Source)),
             { } template => new TextValue(template),
         };
     }
@@ -135,4 +165,7 @@ internal static partial class TemplateParser
         \A(?<root>[A-Za-z_][A-Za-z0-9_-]*)(?<step>\.[A-Za-z_0-9][A-Za-z0-9_-]*|\[[0-9]{1,10}\]|\["[^"\]]+"\])*\s*(?<optional>\?)?(?<raw>\s*\|\s*raw)?\z
         """, RegexOptions.CultureInvariant)]
     private static partial Regex PathForm();
+
+    [GeneratedRegex("""\G\{\{\s*(?:"\{\{"|'\{\{')\s*\}\}""", RegexOptions.CultureInvariant)]
+    private static partial Regex LiteralForm();
 }

@@ -139,15 +139,18 @@ internal sealed class RandomDefinition(Random random, double faults = 0)
         return node;
     }
 
-    private JsonNode Condition(int depth) => Wrong() ? Junk() : random.Next(depth > 0 ? 8 : 5) switch
+    private JsonNode Condition(int depth) => Wrong() ? Junk() : random.Next(depth > 0 ? 11 : 8) switch
     {
         0 => new JsonObject { ["sql"] = Sql() },
+        5 => new JsonObject { ["rows"] = Wrong() ? "no name!" : "a" },
+        6 => new JsonObject { ["greaterThan"] = Pair() },
+        7 => new JsonObject { ["lessThan"] = Pair() },
         1 => "{{ input.a? }}",
         2 => new JsonObject { ["equals"] = Pair() },
         3 => new JsonObject { ["notEquals"] = Pair() },
         4 => new JsonObject { ["contains"] = new JsonArray("abc", "b") },
-        5 => new JsonObject { ["not"] = Condition(depth - 1) },
-        6 => new JsonObject { ["all"] = new JsonArray(Condition(depth - 1), Condition(depth - 1)) },
+        8 => new JsonObject { ["not"] = Condition(depth - 1) },
+        9 => new JsonObject { ["all"] = new JsonArray(Condition(depth - 1), Condition(depth - 1)) },
         _ => new JsonObject { ["any"] = new JsonArray(Condition(depth - 1), Condition(depth - 1)) },
     };
 
@@ -178,7 +181,7 @@ internal sealed class RandomDefinition(Random random, double faults = 0)
 
     private string Name() => Wrong() ? "input" : ((string[])["a", "b", "c"])[random.Next(3)];
 
-    private JsonNode Value() => random.Next(3) switch { 0 => 1, 1 => new JsonArray(1, "{{ input.a? }}"), _ => new JsonObject { ["k"] = "v {{ input.a? }}" } };
+    private JsonNode Value() => random.Next(4) switch { 0 => 1, 3 => "{{ '{{' }} {{ input.a? }}", 1 => new JsonArray(1, "{{ input.a? }}"), _ => new JsonObject { ["k"] = "v {{ input.a? }}" } };
 
     private JsonNode Junk() => random.Next(5) switch { 0 => 7, 1 => "junk", 2 => new JsonArray(), 3 => new JsonObject(), _ => new JsonArray(true) };
 

@@ -12,7 +12,12 @@ public sealed class ReaderTests
     [InlineData("select 'it''s', \"col\", E'a\\'b', $$ ' $$, $t$ $$ $t$ /* ' /* nested */ */ -- '\n, {{ a }}",
         "select 'it''s', \"col\", E'a\\'b', $$ ' $$, $t$ $$ $t$ /* ' /* nested */ */ -- '\n,  $1 ")]
     [InlineData("select a$1, tab$x from t limit{{ n }}", "select a$1, tab$x from t limit $1 ")]
-    [InlineData("select 1 -- {{ ", null)]
+    [InlineData("select 1 -- {{ ", "select 1 -- {{ ")]
+    [InlineData("select '{{1,2},{3,4}}'::int[], '{{}}', '{{', $$ {{ $$, \"{{\" /* {{ no path }} */", "select '{{1,2},{3,4}}'::int[], '{{}}', '{{', $$ {{ $$, \"{{\" /* {{ no path }} */")]
+    [InlineData("select '{{ \"{{\" }} a }}', $${{ '{{' }}$$ || {{ a }}", "select '{{ a }}', $${{$$ ||  $1 ")]
+    [InlineData("select {{ '{{' }}", "select {{")]
+    [InlineData("select '{{{ a }}'", null)]
+    [InlineData("select '{{ b }} {{ \"{{\" }}'", null)]
     [InlineData("select '{{ a }}'", null)]
     [InlineData("select E'\\'{{ a }}'", null)]
     [InlineData("select \"{{ a }}\"", null)]
@@ -30,6 +35,16 @@ public sealed class ReaderTests
         var template = SqlTemplateParser.Parse(sql, "/sql", faults);
         Assert.Equal(text, template?.Text);
         Assert.Equal(text is null, faults.Any);
+    }
+
+    [Theory]
+    [InlineData("""{{ '{{' }} order.id }}""", "\"{{ order.id }}\"")]
+    [InlineData("""{{"{{"}}""", "\"{{\"")]
+    [InlineData("""a {{ '{{' }}{{ input }}{{ "{{" }} b""", "\"a {{7{{ b\"")]
+    public void Braces_that_are_meant_as_text_can_be_written(string text, string value)
+    {
+        var run = Support.VirtualRun.Of($$"""{"return":{{JsonSerializer.Serialize(text)}}}""", input: "7");
+        Assert.Equal(value, run.Outcome!.Result!.ToString());
     }
 
     [Theory]
