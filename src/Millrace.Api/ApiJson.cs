@@ -34,7 +34,7 @@ internal sealed partial class ApiJson : JsonSerializerContext
     public static ApiJson Relaxed => field ??= new(new JsonSerializerOptions(Default.Options)
     {
         Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        MaxDepth = Values.Json.MaxDepth,
+        MaxDepth = Values.Json.OwnDepth,
     });
 }
 

@@ -30,7 +30,7 @@ internal sealed class ConditionCheck(TemplateScope templates, ImmutableDictionar
 
     /// <summary>The answer of a statement: the first column of its first row, by truthiness.</summary>
     public static bool FirstColumnHolds(Json result) =>
-        SqlResult.FirstRow(result.Element) is { } row && SqlResult.FirstColumn(row) is { } column && Truth.Of(column);
+        SqlResult.FirstRow(result) is { } row && SqlResult.FirstColumn(row) is { } column && Truth.Of(column);
 
     private Verdict First(ImmutableArray<Condition> conditions, bool stopAt)
     {

@@ -14,6 +14,7 @@ internal static class FrameJson
         Write(writer, frame);
     }
 
+    /// <summary>Writes names as a member of a value.</summary>
     public static void WriteNames(Utf8JsonWriter writer, string name, ImmutableDictionary<string, Json> names)
     {
         writer.WriteStartObject(name);
@@ -24,13 +25,16 @@ internal static class FrameJson
         }
 
         writer.WriteEndObject();
+        LookAlikes.Write(writer, name, names);
     }
 
-    public static ImmutableDictionary<string, Json> ReadNames(JsonElement names)
+    /// <summary>Reads names that are a member of a value.</summary>
+    public static ImmutableDictionary<string, Json> ReadNames(JsonElement value, string name)
     {
         var read = ImmutableDictionary.CreateBuilder<string, Json>();
-        foreach (var member in names.EnumerateObject())
-            read[member.Name] = Json.From(member.Value);
+        var plain = LookAlikes.Beside(value, name);
+        foreach (var member in value.GetProperty(name).EnumerateObject())
+            read[member.Name] = LookAlikes.Read(member.Value, member.Name, plain);
         return read.ToImmutable();
     }
 
@@ -137,7 +141,7 @@ internal static class FrameJson
         "else" => new Inside(false, ReadSequence(frame.GetProperty("body"))),
         "branching" => new Branching([.. frame.GetProperty("branches").EnumerateArray().Select(ReadScoped)]),
         "looping" => new Looping(
-            frame.GetProperty("turn").GetInt32(), Sequence(frame, "body"), ReadQuestion(frame), Value(frame, "last"), Time(frame, "resting_since")),
+            frame.GetProperty("turn").GetInt32(), Sequence(frame, "body"), ReadQuestion(frame), Result(frame, "last"), Time(frame, "resting_since")),
         "iterating" => new Iterating(
             Value(frame, "items")!,
             frame.GetProperty("next").GetInt32(),
@@ -159,7 +163,7 @@ internal static class FrameJson
     }
 
     private static ScopedFrame ReadScoped(JsonElement frame) =>
-        new(Sequence(frame, "body"), ReadNames(frame.GetProperty("own")), Value(frame, "result"));
+        new(Sequence(frame, "body"), ReadNames(frame, "own"), Value(frame, "result"));
 
     private static void Write(Utf8JsonWriter writer, Question question)
     {
@@ -185,7 +189,7 @@ internal static class FrameJson
             Write(writer, "body", body);
         if (looping.Question is { } question)
             Write(writer, question);
-        Write(writer, "last", looping.Last);
+        WriteResult(writer, "last", looping.Last);
         WriteTime(writer, "resting_since", looping.RestingSince);
     }
 
@@ -217,7 +221,7 @@ internal static class FrameJson
             return;
         writer.WriteStartObject("pending");
         writer.WriteString("how", pending.How switch { EndKind.Completed => "completed", EndKind.Failed => "failed", EndKind.Broke => "broke", _ => "returned" });
-        Write(writer, "value", pending.Value);
+        WriteResult(writer, "value", pending.Value);
         Write(writer, "error", pending.Error);
         if (pending.Resume is { } resume)
         {
@@ -240,7 +244,7 @@ internal static class FrameJson
                 "broke" => EndKind.Broke,
                 _ => EndKind.Returned,
             },
-            Value(pending, "value"),
+            Result(pending, "value"),
             ReadError(pending, "error"),
             pending.TryGetProperty("resume", out var resume) ? ReadTrying(resume) : null));
 
@@ -251,6 +255,9 @@ internal static class FrameJson
 
     private static Json? Value(JsonElement frame, string name) => frame.TryGetProperty(name, out var value) ? Json.From(value) : null;
 
+    private static Json? Result(JsonElement frame, string name) =>
+        frame.TryGetProperty(name, out var value) ? LookAlikes.Read(value, name, LookAlikes.Beside(frame, name)) : null;
+
     private static DateTimeOffset? Time(JsonElement frame, string name) => frame.TryGetProperty(name, out var time) ? time.GetDateTimeOffset() : null;
 
     private static void Write(Utf8JsonWriter writer, string name, Json? value)
@@ -259,6 +266,14 @@ internal static class FrameJson
             return;
         writer.WritePropertyName(name);
         value.WriteTo(writer);
+    }
+
+    // A result that is handed on, and must then be what it is now.
+    private static void WriteResult(Utf8JsonWriter writer, string name, Json? value)
+    {
+        Write(writer, name, value);
+        if (value is not null)
+            LookAlikes.Write(writer, name, [KeyValuePair.Create(name, value)]);
     }
 
     private static void WriteTime(Utf8JsonWriter writer, string name, DateTimeOffset? time)

@@ -24,9 +24,10 @@ internal sealed record NameScope(NameScope? Outer, ImmutableDictionary<string, J
         return false;
     }
 
-    public NameScope With(string name, Json value) => this with { Own = Own.SetItem(name, value) };
+    // Removed first, because a dictionary keeps the value that it has where the new one is equal, and parses both to see.
+    public NameScope With(string name, Json value) => this with { Own = Own.Remove(name).Add(name, value) };
 
-    public NameScope With(IEnumerable<KeyValuePair<string, Json>> values) => this with { Own = Own.SetItems(values) };
+    public NameScope With(IEnumerable<KeyValuePair<string, Json>> values) => this with { Own = Own.RemoveRange(values.Select(item => item.Key)).AddRange(values) };
 
     /// <summary>Some of the names, with their values; those that are not bound are left out.</summary>
     public ImmutableDictionary<string, Json> Take(IEnumerable<string> wanted)

@@ -39,7 +39,7 @@ internal static class StateJson
 
         return new(
             root.TryGetProperty("root", out var frame) ? FrameJson.ReadSequence(frame) : null,
-            FrameJson.ReadNames(root.GetProperty("names")),
+            FrameJson.ReadNames(root, "names"),
             root.GetProperty("executions").GetInt32(),
             null)
         {
@@ -87,7 +87,7 @@ internal static class StateJson
     private static Compensation ReadCompensation(JsonElement value) => new(
         value.GetProperty("path").GetString()!,
         new(value.GetProperty("container").GetString()!, value.GetProperty("run").GetString()!, value.GetProperty("iteration").GetInt32()),
-        FrameJson.ReadNames(value.GetProperty("names")));
+        FrameJson.ReadNames(value, "names"));
 
     private static void Write(Utf8JsonWriter writer, Ending ending)
     {
@@ -108,7 +108,7 @@ internal static class StateJson
         FrameJson.ReadError(value, "error")!,
         ReadCompensation(value.GetProperty("current")),
         FrameJson.ReadSequence(value.GetProperty("body")),
-        FrameJson.ReadNames(value.GetProperty("own")),
+        FrameJson.ReadNames(value, "own"),
         value.GetProperty("failed").GetInt32(),
         FrameJson.ReadError(value, "first_failure"));
 }

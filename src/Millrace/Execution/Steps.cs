@@ -11,23 +11,26 @@ internal static class Steps
     /// Follows all steps into a named result. A statement's result offers its first row's columns; the text body of an
     /// HTTP response is read as JSON where steps lead into it.
     /// </summary>
-    public static (JsonElement? Value, string Missing) WalkResult(JsonElement result, TemplatePath path)
+    public static (JsonElement? Value, string Missing) WalkResult(Json result, TemplatePath path) => result.Kind switch
     {
-        if (SqlResult.Is(result) && !SqlResult.IsOwnMember(path))
-        {
-            if (SqlResult.FirstRow(result) is not { } row)
-                return (null, $"\"{path.Root}\" has no rows");
-            return path.Steps.IsEmpty ? (SqlResult.FirstColumn(row), $"\"{path.Root}\" has no columns") : Walk(row, path, 0);
-        }
+        ResultKind.Rows when !SqlResult.IsOwnMember(path) => WalkRow(result, path),
+        ResultKind.Response when path.Steps is [{ Name: "body" }, _, ..] => WalkBody(result, path),
+        _ => Walk(result.Element, path, 0),
+    };
 
-        if (path.Steps is not [{ Name: "body" }, _, ..])
-            return Walk(result, path, 0);
-        if (HttpResult.JsonBody(result, out var complaint) is { } body)
-            return Walk(body, path, 1);
-        return complaint is null
-            ? Walk(result, path, 0)
-            : (null, $"\"{path.Root}.body\" cannot be read as JSON, only as a whole. {complaint}");
+    private static (JsonElement? Value, string Missing) WalkRow(Json result, TemplatePath path)
+    {
+        if (SqlResult.FirstRow(result) is not { } row)
+            return (null, $"\"{path.Root}\" has no rows");
+        return path.Steps.IsEmpty ? (SqlResult.FirstColumn(row), $"\"{path.Root}\" has no columns") : Walk(row, path, 0);
     }
+
+    private static (JsonElement? Value, string Missing) WalkBody(Json result, TemplatePath path) => HttpResult.JsonBody(result) switch
+    {
+        ({ } body, _) => Walk(body, path, 1),
+        (_, { } fault) => (null, $"\"{path.Root}.body\" cannot be read as JSON, only as a whole. {fault}"),
+        _ => Walk(result.Element, path, 0),
+    };
 
     /// <summary>Follows the steps from <paramref name="from"/> on.</summary>
     public static (JsonElement? Value, string Missing) Walk(JsonElement value, TemplatePath path, int from)

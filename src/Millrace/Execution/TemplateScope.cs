@@ -11,9 +11,15 @@ internal sealed class TemplateException(string message) : Exception(message);
 /// <summary>What templates can read at one point of a run.</summary>
 internal sealed class TemplateScope(InstanceFacts facts, NameScope names, int attempt)
 {
-    /// <summary>A path's value; null in place of a missing one if the path says so.</summary>
+    /// <summary>
+    /// A path's value; null in place of a missing one if the path says so. A name that stands for the whole of a result hands
+    /// on that result and what it is; a statement's stands for its first column.
+    /// </summary>
     /// <exception cref="TemplateException">The value is missing.</exception>
-    public Json Read(TemplatePath path) => Element(path) is { } element ? Json.From(element) : Json.Null;
+    public Json Read(TemplatePath path) =>
+        path.Steps.IsEmpty && names.TryGetValue(path.Root, out var result) && result.Kind is not ResultKind.Rows ? result
+        : Element(path) is { } element ? Json.From(element)
+        : Json.Null;
 
     /// <summary>A text with its templates filled in.</summary>
     public string Text(TextTemplate template)
@@ -35,23 +41,28 @@ internal sealed class TemplateScope(InstanceFacts facts, NameScope names, int at
     {
         LiteralValue literal => literal.Value,
         PathValue only => Read(only.Path),
-        _ => Json.Write(writer => Write(writer, template)),
+        _ => NotTooDeep(Json.Write(writer => Write(writer, template))),
     };
+
+    // A value that is put together around another one is a level deeper than that, and may be put into the next one.
+    private static Json NotTooDeep(Json value) => JsonText.NestsDeeper(value.Utf8.Span, Json.MaxDepth)
+        ? throw new TemplateException($"the value nests deeper than {Json.MaxDepth} levels")
+        : value;
 
     /// <summary>The rows of a named result.</summary>
     public bool HasRows(string name)
     {
         if (!names.TryGetValue(name, out var result))
             throw new TemplateException($"there is no result named \"{name}\"");
-        if (!SqlResult.Is(result.Element))
+        if (result.Kind is not ResultKind.Rows)
             throw new TemplateException($"the result \"{name}\" has no rows to look at: it is not the result of a statement");
-        return SqlResult.FirstRow(result.Element) is not null;
+        return SqlResult.FirstRow(result) is not null;
     }
 
     /// <summary>As <see cref="Read"/>, but with null for a statement's result that has no rows.</summary>
     public JsonElement? ReadOrNoRow(TemplatePath path) =>
-        names.TryGetValue(path.Root, out var result) && SqlResult.Is(result.Element)
-        && SqlResult.FirstRow(result.Element) is null && !SqlResult.IsOwnMember(path)
+        names.TryGetValue(path.Root, out var result) && result.Kind is ResultKind.Rows
+        && SqlResult.FirstRow(result) is null && !SqlResult.IsOwnMember(path)
             ? null
             : Element(path);
 
@@ -112,7 +123,7 @@ internal sealed class TemplateScope(InstanceFacts facts, NameScope names, int at
                 return Steps.Walk(Instance().Element, path, 0);
             default:
                 return names.TryGetValue(path.Root, out var result)
-                    ? Steps.WalkResult(result.Element, path)
+                    ? Steps.WalkResult(result, path)
                     : (null, $"there is no result named \"{path.Root}\"");
         }
     }

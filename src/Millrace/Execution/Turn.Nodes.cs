@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Millrace.Values;
 using Millrace.Workflows;
 
 namespace Millrace.Execution;
@@ -40,6 +41,13 @@ internal sealed partial class Turn
         {
             return Settle(node, scope, frame, Fails(node, scope, frame, new(e.Message, "template", Retryable: false)));
         }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            // It would come again with every worker that takes the same event in, so it is the node's end. A container's own
+            // step fails before its nodes have begun or over its condition, when nothing inside is active.
+            var broken = new NodeFailure($"the node could not go on: its values cannot be worked with ({e.GetType().Name})", "internal", Retryable: false);
+            return Settle(node, scope, frame, Fails(node, scope, frame, broken));
+        }
     }
 
     // What the kind does when an attempt begins.
@@ -68,7 +76,7 @@ internal sealed partial class Turn
     private Progress<Activity> Take(Node node, PathScope scope, NodeFrame frame, InstanceEvent happened) =>
         (frame.Activity, happened) switch
         {
-            (Executing or AwaitingChildren, NodeCompleted done) when done.Key == scope.Key(node, frame.Attempt) => new Completed<Activity>(done.Result),
+            (Executing or AwaitingChildren, NodeCompleted done) when done.Key == scope.Key(node, frame.Attempt) => new Completed<Activity>(done.Result.As(KindOf(node))),
             (Executing, NodeFailed failed) when failed.Key == scope.Key(node, frame.Attempt) => Fails(node, scope, frame, failed.Failure),
             (AwaitingChildren, NodeFailed failed) when failed.Key == scope.Key(node, frame.Attempt) => FailsOfChild(node, scope, frame, failed),
             (Sleeping sleeping, TimerDue) when sleeping.Until <= at => Slept(node, sleeping, frame),
@@ -88,11 +96,10 @@ internal sealed partial class Turn
     private Progress<NodeFrame> Settle(Node node, PathScope scope, NodeFrame frame, Progress<Activity> progress)
     {
         var key = scope.Key(node, frame.Attempt);
+        if (ResultOf(progress) is { } made && Excess(node, made) is { } excess)
+            progress = Fails(node, scope, frame, excess);
         switch (progress)
         {
-            case Completed<Activity> { Result: var result } when result.Utf8.Length > facts.ResultBytes:
-                var tooLarge = new NodeFailure($"the result takes {result.Utf8.Length:N0} bytes; at most {facts.ResultBytes:N0} are allowed", "result_too_large", Retryable: false);
-                return FailAttempt(node, key, frame, ErrorOf(node, scope, frame.Attempt, tooLarge));
             case Completed<Activity> { Result: var result }:
                 if (node.As is { } name)
                     names = names.With(name, result);
@@ -111,6 +118,33 @@ internal sealed partial class Turn
         }
 
         return progress.Wrap(activity => frame with { Activity = activity });
+    }
+
+    // What a result is comes from its node. Containers hand on the last result inside as what it is there.
+    private static ResultKind KindOf(Node node) => node switch
+    {
+        SqlNode => ResultKind.Rows,
+        HttpNode => ResultKind.Response,
+        _ => ResultKind.Value,
+    };
+
+    private static Json? ResultOf(Progress<Activity> progress) => progress switch
+    {
+        Completed<Activity> completed => completed.Result,
+        Returned<Activity> returned => returned.Result,
+        Broke<Activity> broke => broke.Result,
+        _ => null,
+    };
+
+    // A value can be put into the next one again and again: it grows until it meets a limit. How deep a result nests that
+    // was made outside has been seen to where it came in.
+    private NodeFailure? Excess(Node node, Json result)
+    {
+        if (result.Utf8.Length > facts.ResultBytes)
+            return new($"the result takes {result.Utf8.Length:N0} bytes; at most {facts.ResultBytes:N0} are allowed", "result_too_large", Retryable: false);
+        return node is not (SqlNode or HttpNode or CallNode) && JsonText.NestsDeeper(result.Utf8.Span, Json.MaxDepth)
+            ? new($"the result nests deeper than {Json.MaxDepth} levels", "result", Retryable: false)
+            : null;
     }
 
     private Progress<NodeFrame> FailAttempt(Node node, NodeKey key, NodeFrame frame, NodeError error)

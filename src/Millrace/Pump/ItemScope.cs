@@ -25,7 +25,7 @@ internal sealed record ItemScope(Json Input, Json Variables, ImmutableDictionary
     public static ItemScope Read(Json scope) => new(
         Json.From(scope.Element.GetProperty("input")),
         Json.From(scope.Element.GetProperty("variables")),
-        FrameJson.ReadNames(scope.Element.GetProperty("names")));
+        FrameJson.ReadNames(scope.Element, "names"));
 
     /// <summary>The facts of an item whose own input is the item. What is shared stays one value in memory.</summary>
     public InstanceFacts Apply(InstanceFacts facts, ForEachNode node) =>

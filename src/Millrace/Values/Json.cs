@@ -12,8 +12,14 @@ namespace Millrace.Values;
 /// </summary>
 public sealed class Json : IEquatable<Json>
 {
-    /// <summary>How deep a value may nest, in every document this program reads or writes.</summary>
+    /// <summary>How deep a value may nest: what comes in from outside, and what a node makes of it.</summary>
     public const int MaxDepth = 1000;
+
+    /// <summary>
+    /// How deep a document of our own may nest, which has such values inside: a snapshot with its frames, what items share,
+    /// an answer. It is far more than either takes together.
+    /// </summary>
+    public const int OwnDepth = 100 * MaxDepth;
 
     internal static readonly JsonDocumentOptions DocumentOptions = new()
     {
@@ -23,19 +29,19 @@ public sealed class Json : IEquatable<Json>
     };
 
     // Results of databases and of peers are taken as they are: a duplicate member there is not ours to refuse.
-    private static readonly JsonDocumentOptions LenientOptions = new() { MaxDepth = MaxDepth };
+    private static readonly JsonDocumentOptions LenientOptions = new() { MaxDepth = OwnDepth };
 
     private static readonly JsonWriterOptions WriterOptions = new()
     {
-        MaxDepth = MaxDepth,
+        MaxDepth = OwnDepth,
         SkipValidation = true,
         Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
     private JsonElement? element;
 
-    private Json(ReadOnlyMemory<byte> utf8, JsonElement? element = null) =>
-        (Utf8, this.element) = (utf8, element);
+    private Json(ReadOnlyMemory<byte> utf8, JsonElement? element = null, ResultKind kind = ResultKind.Value) =>
+        (Utf8, this.element, Kind) = (utf8, element, kind);
 
     /// <summary>JSON <c>null</c>.</summary>
     public static Json Null { get; } = new("null"u8.ToArray());
@@ -45,6 +51,15 @@ public sealed class Json : IEquatable<Json>
 
     /// <summary>The value, parsed. Parsing happens on the first call.</summary>
     public JsonElement Element => element ??= JsonElement.Parse(Utf8.Span, LenientOptions);
+
+    /// <summary>
+    /// What templates may take the value for. It is no part of the text: whoever takes a result in says what made it, and
+    /// a copy that a template puts together is a value like any other.
+    /// </summary>
+    internal ResultKind Kind { get; }
+
+    /// <summary>The same value as the result of such a node.</summary>
+    internal Json As(ResultKind kind) => kind == Kind ? this : new(Utf8, element, kind);
 
     /// <summary>Wraps text that is known to be JSON; it is not checked here.</summary>
     public static Json FromUtf8(ReadOnlyMemory<byte> utf8) => new(utf8);
@@ -88,7 +103,7 @@ public sealed class Json : IEquatable<Json>
 
     /// <inheritdoc/>
     public bool Equals(Json? other) =>
-        other is not null && (Utf8.Span.SequenceEqual(other.Utf8.Span) || JsonElement.DeepEquals(Element, other.Element));
+        other is not null && Kind == other.Kind && (Utf8.Span.SequenceEqual(other.Utf8.Span) || JsonEquality.AreEqual(Element, other.Element));
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => Equals(obj as Json);

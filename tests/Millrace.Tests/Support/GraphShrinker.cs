@@ -19,7 +19,7 @@ internal static class GraphShrinker
                 var copy = JsonNode.Parse(definition)!;
                 if (!Smaller(Places(copy["do"]!.AsArray()).ElementAt(place), ref way))
                     break;
-                yield return copy.ToJsonString();
+                yield return RandomGraph.TextOf(copy);
             }
         }
     }

@@ -17,7 +17,7 @@ internal sealed record Interpretation(InstanceStatus? Status, string? Result, st
 /// tasks and cancellation for failures, branches and whatever is given up. It keeps no state that could be saved. It knows
 /// the forms that <see cref="RandomGraph"/> makes, and is the oracle for the machine.
 /// </summary>
-internal sealed class NaiveInterpreter(Func<string, NodeEvent> results, Func<string, TimeSpan> durations)
+internal sealed class NaiveInterpreter(Func<string, string, NodeEvent> results, Func<string, TimeSpan> durations)
 {
     private readonly VirtualTime time = new();
     private readonly List<(long, string)> begun = [];
@@ -67,11 +67,11 @@ internal sealed class NaiveInterpreter(Func<string, NodeEvent> results, Func<str
         string? error = null;
         try
         {
-            return (InstanceStatus.Completed, await SequenceAsync(nodes, "/do", 0, "2", new(null), stop).ConfigureAwait(false), null);
+            return (InstanceStatus.Completed, (await SequenceAsync(nodes, "/do", 0, "2", new(null), stop).ConfigureAwait(false)).Text, null);
         }
         catch (ReturnException e)
         {
-            return (InstanceStatus.Completed, e.Value, null);
+            return (InstanceStatus.Completed, e.Value.Text, null);
         }
         catch (FailException e)
         {
@@ -97,16 +97,16 @@ internal sealed class NaiveInterpreter(Func<string, NodeEvent> results, Func<str
         return (status, null, error);
     }
 
-    private async Task<string> SequenceAsync(JsonElement nodes, string path, int iteration, string place, Names names, CancellationToken stop)
+    private async Task<Value> SequenceAsync(JsonElement nodes, string path, int iteration, string place, Names names, CancellationToken stop)
     {
-        var last = "null";
+        Value last = "null";
         var index = 0;
         foreach (var node in nodes.EnumerateArray())
             last = await NodeAsync(node, $"{path}/{index++}", iteration, place, names, stop).ConfigureAwait(false);
         return last;
     }
 
-    private async Task<string> NodeAsync(JsonElement node, string path, int iteration, string place, Names names, CancellationToken stop)
+    private async Task<Value> NodeAsync(JsonElement node, string path, int iteration, string place, Names names, CancellationToken stop)
     {
         var retry = node.TryGetProperty("retry", out var given) ? given : default;
         for (var attempt = 1; ; attempt++)
@@ -125,11 +125,15 @@ internal sealed class NaiveInterpreter(Func<string, NodeEvent> results, Func<str
                 var pause = Micros(retry.GetProperty("backoff").GetString()!) * (1L << (attempt - 1));
                 await time.WaitUntilAsync(time.Now + pause, place, stop).ConfigureAwait(false);
             }
+            catch (UnanswerableException)
+            {
+                throw new FailException($"{path} {KindOf(node)}", retryable: false);
+            }
         }
     }
 
     // Whoever executes statements, requests and calls minds their time; a signal's time-out is a result.
-    private async Task<string> LimitedAsync(JsonElement node, string path, int iteration, int attempt, string place, Names names, CancellationToken stop)
+    private async Task<Value> LimitedAsync(JsonElement node, string path, int iteration, int attempt, string place, Names names, CancellationToken stop)
     {
         var kind = KindOf(node);
         if (!node.TryGetProperty("timeout", out var timeout) || kind is "sql" or "http" or "call" or "waitForSignal")
@@ -165,7 +169,7 @@ internal sealed class NaiveInterpreter(Func<string, NodeEvent> results, Func<str
         }
     }
 
-    private async Task<string> AttemptAsync(
+    private async Task<Value> AttemptAsync(
         JsonElement node, string kind, string path, int iteration, int attempt, string place, Names names, CancellationToken stop)
     {
         var inner = attempt == 1 ? path : $"{path}@{attempt}";
@@ -174,7 +178,7 @@ internal sealed class NaiveInterpreter(Func<string, NodeEvent> results, Func<str
             case "sql" or "http" or "call" or "run":
                 return await ExecuteAsync(path, kind, iteration, attempt, stop).ConfigureAwait(false);
             case "sleep":
-                if (Fill(node.GetProperty("sleep"), names) is not ['"', .. var text, '"'])
+                if (Fill(node.GetProperty("sleep"), names).Text is not ['"', .. var text, '"'])
                     throw new FailException($"{path} sleep", retryable: false);
                 var duration = Micros(text);
                 await time.WaitUntilAsync(time.Now + duration, place, stop).ConfigureAwait(false);
@@ -189,7 +193,7 @@ internal sealed class NaiveInterpreter(Func<string, NodeEvent> results, Func<str
                 var values = node.GetProperty(kind).EnumerateObject().ToDictionary(member => member.Name, member => Fill(member.Value, names));
                 foreach (var (name, value) in values)
                     names.Own[name] = value;
-                return $"{{{string.Join(',', values.Select(value => $"\"{value.Key}\":{value.Value}"))}}}";
+                return $"{{{string.Join(',', values.Select(value => $"\"{value.Key}\":{value.Value.Text}"))}}}";
             case "return":
                 throw new ReturnException(Fill(node.GetProperty(kind), names));
             case "break":
@@ -214,7 +218,7 @@ internal sealed class NaiveInterpreter(Func<string, NodeEvent> results, Func<str
         }
     }
 
-    private async Task<string> ExecuteAsync(string path, string kind, int iteration, int attempt, CancellationToken stop)
+    private async Task<Value> ExecuteAsync(string path, string kind, int iteration, int attempt, CancellationToken stop)
     {
         var key = $"{path}#{iteration}#{attempt}";
         var start = time.Now;
@@ -230,19 +234,20 @@ internal sealed class NaiveInterpreter(Func<string, NodeEvent> results, Func<str
             throw;
         }
 
-        var end = results(key);
-        return end.Failure is { } failure ? throw new FailException($"{path} {kind}", failure.Retryable) : end.Result!.ToString();
+        var end = results(key, kind);
+        return end.Failure is { } failure ? throw new FailException($"{path} {kind}", failure.Retryable)
+            : new(end.Result!.ToString(), kind switch { "sql" => Made.ByStatement, "http" => Made.ByRequest, _ => Made.Otherwise });
     }
 
-    private async Task<string> BranchesAsync(JsonElement branches, string path, bool isRace, int iteration, string place, Names names, CancellationToken stop)
+    private async Task<Value> BranchesAsync(JsonElement branches, string path, bool isRace, int iteration, string place, Names names, CancellationToken stop)
     {
         using var given = CancellationTokenSource.CreateLinkedTokenSource(stop);
         var decided = new TaskCompletionSource<int>();
         var scopes = branches.EnumerateArray().Select(_ => new Names(names)).ToArray();
-        var tasks = new Task<string>?[scopes.Length];
+        var tasks = new Task<Value>?[scopes.Length];
         var left = scopes.Length;
 
-        async Task WatchAsync(int index, Task<string> branch)
+        async Task WatchAsync(int index, Task<Value> branch)
         {
             await ((Task)branch).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (--left == 0 || isRace || !branch.IsCompletedSuccessfully)
@@ -262,7 +267,7 @@ internal sealed class NaiveInterpreter(Func<string, NodeEvent> results, Func<str
         {
             foreach (var scope in scopes)
                 names.Bind(scope);
-            return $"[{string.Join(',', tasks.Select(task => task!.Result))}]";
+            return $"[{string.Join(',', tasks.Select(task => task!.Result.Text))}]";
         }
 
         try
@@ -278,12 +283,12 @@ internal sealed class NaiveInterpreter(Func<string, NodeEvent> results, Func<str
         }
     }
 
-    private async Task<string> LoopAsync(JsonElement node, string path, string place, Names names, CancellationToken stop)
+    private async Task<Value> LoopAsync(JsonElement node, string path, string place, Names names, CancellationToken stop)
     {
         var max = node.TryGetProperty("max", out var most) ? most.GetInt32() : int.MaxValue;
         for (var turn = 0; ; turn++)
         {
-            string last;
+            Value last;
             try
             {
                 last = await SequenceAsync(node.GetProperty("loop"), $"{path}/loop", turn, place, names, stop).ConfigureAwait(false);
@@ -318,8 +323,8 @@ internal sealed class NaiveInterpreter(Func<string, NodeEvent> results, Func<str
             own.Own[name] = items[index].GetRawText();
             try
             {
-                done[index] = await SequenceAsync(
-                    node.GetProperty("do"), $"{path}[{index}]/do", iteration, $"{place}.{index:000}", new(own), given.Token).ConfigureAwait(false);
+                done[index] = (await SequenceAsync(
+                    node.GetProperty("do"), $"{path}[{index}]/do", iteration, $"{place}.{index:000}", new(own), given.Token).ConfigureAwait(false)).Text;
                 if (--left == 0)
                     ended.TrySetResult(null);
             }
@@ -355,9 +360,9 @@ internal sealed class NaiveInterpreter(Func<string, NodeEvent> results, Func<str
         return $"[{string.Join(',', done)}]";
     }
 
-    private async Task<string> TryAsync(JsonElement node, string path, int iteration, string place, Names names, CancellationToken stop)
+    private async Task<Value> TryAsync(JsonElement node, string path, int iteration, string place, Names names, CancellationToken stop)
     {
-        string? result = null;
+        Value result = default;
         Exception? pending = null;
         try
         {
@@ -366,7 +371,7 @@ internal sealed class NaiveInterpreter(Func<string, NodeEvent> results, Func<str
         catch (FailException failure) when (node.TryGetProperty("catch", out _))
         {
             var caught = new Names(names);
-            caught.Own["error.kind"] = $"\"{failure.Where.Split(' ')[1]}\"";
+            caught.Own["error"] = $$"""{"kind":"{{failure.Where.Split(' ')[1]}}"}""";
             var handling = new Names(caught);
             try
             {
@@ -389,7 +394,7 @@ internal sealed class NaiveInterpreter(Func<string, NodeEvent> results, Func<str
             await SequenceAsync(always, $"{path}/finally", iteration, place, names, stop).ConfigureAwait(false);
         if (pending is not null)
             System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(pending);
-        return result!;
+        return result;
     }
 
     private async Task<string> WaitForSignalAsync(JsonElement node, string place, CancellationToken stop)
@@ -448,18 +453,18 @@ internal sealed class NaiveInterpreter(Func<string, NodeEvent> results, Func<str
     private async Task<bool> HoldsAsync(JsonElement condition, string path, int iteration, Names names, CancellationToken stop)
     {
         if (condition.ValueKind is JsonValueKind.String)
-            return Fill(condition, names) is not ("null" or "0" or "false" or "[]" or "{}" or "\"\"");
+            return IsTrue(Fill(condition, names).Text);
         var only = condition.EnumerateObject().Single();
         var inner = $"{path}/{only.Name}";
         switch (only.Name)
         {
             case "sql":
-                return FirstColumn(await ExecuteAsync(path, "sql", iteration, 1, stop).ConfigureAwait(false)) is "1";
-            case "equals":
-                return Fill(only.Value[0], names) == Fill(only.Value[1], names);
+                return FirstColumn((await ExecuteAsync(path, "sql", iteration, 1, stop).ConfigureAwait(false)).Text) is { } column && IsTrue(column);
+            case "rows":
+                return names.Find(only.Value.GetString()!) is { Made: Made.ByStatement } rows ? FirstColumn(rows.Text) is not null : throw new UnanswerableException();
             case "not":
                 return !await HoldsAsync(only.Value, inner, iteration, names, stop).ConfigureAwait(false);
-            default:
+            case "all" or "any":
                 var index = 0;
                 foreach (var part in only.Value.EnumerateArray())
                 {
@@ -468,23 +473,91 @@ internal sealed class NaiveInterpreter(Func<string, NodeEvent> results, Func<str
                 }
 
                 return only.Name is "all";
+            default:
+                return Compare(only.Name, Parse(Fill(only.Value[0], names).Text), Parse(Fill(only.Value[1], names).Text));
         }
     }
 
-    // The only templates are whole values that may be missing, such as "{{ a? }}".
-    private static string Fill(JsonElement value, Names names)
+    private static bool Compare(string how, JsonElement a, JsonElement b) => how switch
     {
-        if (value.ValueKind is not JsonValueKind.String || !value.GetString()!.StartsWith("{{", StringComparison.Ordinal))
-            return value.GetRawText();
-        var found = names.Find(value.GetString()!.Trim('{', '}', ' ', '?'));
-        return found is null ? "null" : found.StartsWith("{\"rows\":", StringComparison.Ordinal) ? FirstColumn(found) ?? "null" : found;
+        "equals" => IsSame(a, b),
+        "notEquals" => !IsSame(a, b),
+        "greaterThan" => Order(a, b) > 0,
+        "lessThan" => Order(a, b) < 0,
+        _ => Contains(a, b),
+    };
+
+    private static bool IsSame(JsonElement a, JsonElement b) => a.ValueKind == b.ValueKind && a.ValueKind switch
+    {
+        JsonValueKind.Number => a.GetRawText() == b.GetRawText() || (RandomNumbers.RankOf(a.GetRawText()) is { } rank && rank == RandomNumbers.RankOf(b.GetRawText())),
+        JsonValueKind.String => a.GetString() == b.GetString(),
+        JsonValueKind.Array => a.GetArrayLength() == b.GetArrayLength() && a.EnumerateArray().Zip(b.EnumerateArray()).All(pair => IsSame(pair.First, pair.Second)),
+        JsonValueKind.Object => a.GetPropertyCount() == b.GetPropertyCount()
+            && a.EnumerateObject().All(member => b.TryGetProperty(member.Name, out var other) && IsSame(member.Value, other)),
+        _ => true,
+    };
+
+    private static int Order(JsonElement a, JsonElement b) => (a.ValueKind, b.ValueKind) switch
+    {
+        (JsonValueKind.Number, JsonValueKind.Number) => RandomNumbers.RankOf(a.GetRawText())!.Value - RandomNumbers.RankOf(b.GetRawText())!.Value,
+        (JsonValueKind.String, JsonValueKind.String) => string.CompareOrdinal(a.GetString(), b.GetString()),
+        _ => throw new UnanswerableException(),
+    };
+
+    private static bool Contains(JsonElement a, JsonElement b) => a.ValueKind switch
+    {
+        JsonValueKind.String => b.ValueKind is JsonValueKind.String && a.GetString()!.Contains(b.GetString()!, StringComparison.Ordinal),
+        JsonValueKind.Array => a.EnumerateArray().Any(item => IsSame(item, b)),
+        JsonValueKind.Object => b.ValueKind is JsonValueKind.String && a.TryGetProperty(b.GetString()!, out _),
+        _ => throw new UnanswerableException(),
+    };
+
+    private static bool IsTrue(string text) =>
+        text is not ("null" or "false" or "[]" or "{}" or "\"\"" or "\"false\"" or "\"f\"" or "\"no\"" or "\"0\"") && !RandomNumbers.IsZero(text);
+
+    // The only templates are whole values that may be missing, such as "{{ a? }}".
+    private static Value Fill(JsonElement value, Names names) => value.ValueKind switch
+    {
+        JsonValueKind.String when value.GetString()!.StartsWith("{{", StringComparison.Ordinal) => Read(value.GetString()!.Trim('{', '}', ' ', '?'), names),
+        JsonValueKind.Object => $"{{{string.Join(',', value.EnumerateObject().Select(member => $"\"{member.Name}\":{Fill(member.Value, names).Text}"))}}}",
+        JsonValueKind.Array => $"[{string.Join(',', value.EnumerateArray().Select(item => Fill(item, names).Text))}]",
+        _ => value.GetRawText(),
+    };
+
+    private static Value Read(string path, Names names)
+    {
+        var steps = path.Split('.').Skip(1).ToArray();
+        if (names.Find(path.Split('.')[0]) is not { } found)
+            return "null";
+        if (steps is [])
+            return found.Made is Made.ByStatement ? FirstColumn(found.Text) ?? "null" : found;
+
+        var at = Parse(found.Text);
+        if (found.Made is Made.ByStatement && steps[0] is not ("rows" or "row_count"))
+        {
+            if (at.GetProperty("rows").GetArrayLength() == 0)
+                return "null";
+            at = at.GetProperty("rows")[0];
+        }
+
+        if (found.Made is Made.ByRequest && steps is ["body", _, ..] && at.TryGetProperty("body", out var body))
+            (at, steps) = (Parse(body.GetString()!), steps[1..]);
+        foreach (var step in steps)
+        {
+            if (at.ValueKind is not JsonValueKind.Object || !at.TryGetProperty(step, out at))
+                return "null";
+        }
+
+        return at.GetRawText();
     }
 
     private static string? FirstColumn(string result)
     {
-        var rows = JsonElement.Parse(result).GetProperty("rows");
+        var rows = Parse(result).GetProperty("rows");
         return rows.GetArrayLength() == 0 ? null : rows[0].GetProperty("n").GetRawText();
     }
+
+    private static JsonElement Parse(string text) => JsonElement.Parse(text, new JsonDocumentOptions { MaxDepth = 1000 });
 
     private static string KindOf(JsonElement node) => node.EnumerateObject().First().Name;
 
@@ -494,9 +567,9 @@ internal sealed class NaiveInterpreter(Func<string, NodeEvent> results, Func<str
 
     private sealed class Names(Names? outer)
     {
-        public Dictionary<string, string> Own { get; } = [];
+        public Dictionary<string, Value> Own { get; } = [];
 
-        public string? Find(string name) => Own.TryGetValue(name, out var value) ? value : outer?.Find(name);
+        public Value? Find(string name) => Own.TryGetValue(name, out var value) ? value : outer?.Find(name);
 
         public void Bind(Names inner)
         {
@@ -512,15 +585,30 @@ internal sealed class NaiveInterpreter(Func<string, NodeEvent> results, Func<str
         }
     }
 
-    private sealed class ReturnException(string value) : Exception
+    private enum Made
     {
-        public string Value => value;
+        Otherwise,
+        ByStatement,
+        ByRequest,
     }
 
-    private sealed class BreakException(string value) : Exception
+    // A value's text, and which kind of node made it; what a template or a container makes is a value like any other.
+    private readonly record struct Value(string Text, Made Made = Made.Otherwise)
     {
-        public string Value => value;
+        public static implicit operator Value(string text) => new(text);
     }
+
+    private sealed class ReturnException(Value value) : Exception
+    {
+        public Value Value => value;
+    }
+
+    private sealed class BreakException(Value value) : Exception
+    {
+        public Value Value => value;
+    }
+
+    private sealed class UnanswerableException : Exception;
 
     private sealed class FailException(string where, bool retryable) : Exception
     {

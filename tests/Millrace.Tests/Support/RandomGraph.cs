@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace Millrace.Tests.Support;
@@ -9,7 +11,11 @@ namespace Millrace.Tests.Support;
 /// </summary>
 internal sealed class RandomGraph(Random random)
 {
+    private static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     private static readonly string[] Names = ["a", "b", "c", "d"];
+
+    /// <summary>A definition's text, which has no more escapes than it must: results that come of it have none either.</summary>
+    public static string TextOf(JsonNode definition) => definition.ToJsonString(Plain);
 
     public JsonObject Make() => new() { ["do"] = Nodes(new(4)) };
 
@@ -38,7 +44,7 @@ internal sealed class RandomGraph(Random random)
     private JsonObject Kind(Place place)
     {
         var inner = place with { Depth = place.Depth - 1 };
-        switch (random.Next(place.Depth > 0 ? 24 : 12))
+        switch (random.Next(place.Depth > 0 ? 26 : 12))
         {
             case 0 or 1 or 2:
                 return new() { ["sql"] = "select {{ a? }}" };
@@ -75,12 +81,14 @@ internal sealed class RandomGraph(Random random)
                     loop["while"] = Condition(1);
                 return loop;
             case 21:
-                var items = new JsonArray();
-                for (var count = random.Next(0, 4); count > 0; count--)
-                    items.Add((JsonNode)Time(1500));
-                return new() { ["forEach"] = items, ["do"] = Nodes(inner with { InItem = true }), ["item"] = "i", ["concurrency"] = random.Next(1, 4) };
+                return new() { ["forEach"] = Times(random.Next(0, 4)), ["do"] = Nodes(inner with { InItem = true, IsAlone = false }), ["item"] = "i", ["concurrency"] = random.Next(1, 4) };
             case 22 or 23:
                 return Try(inner);
+            // More than a decision takes at once. What runs beside it could overtake it then, so nothing does.
+            case 24 when place.IsAlone:
+                return new() { ["loop"] = new JsonArray(LongTurn()), ["while"] = Condition(1), ["max"] = random.Next(1, 150) };
+            case 25 when place.IsAlone:
+                return new() { ["forEach"] = Times(random.Next(1, 150)), ["do"] = new JsonArray(LongTurn()), ["item"] = "i", ["concurrency"] = random.Next(1, 4) };
             default:
                 return new() { ["sql"] = "select 1" };
         }
@@ -101,23 +109,55 @@ internal sealed class RandomGraph(Random random)
     {
         var branches = new JsonArray();
         for (var count = random.Next(1, 4); count > 0; count--)
-            branches.Add((JsonNode)Nodes(inner));
+            branches.Add((JsonNode)Nodes(inner with { IsAlone = false }));
         return branches;
     }
 
-    private JsonNode Condition(int depth) => random.Next(depth > 0 ? 6 : 3) switch
+    private JsonArray Times(int count)
     {
-        0 => new JsonObject { ["sql"] = "select 1" },
-        1 => Read(),
-        2 => new JsonObject { ["equals"] = new JsonArray(Read(), random.Next(2)) },
-        3 => new JsonObject { ["not"] = Condition(depth - 1) },
-        4 => new JsonObject { ["all"] = new JsonArray(Condition(depth - 1), Condition(depth - 1)) },
+        var items = new JsonArray();
+        for (; count > 0; count--)
+            items.Add((JsonNode)Time(1500));
+        return items;
+    }
+
+    private JsonObject LongTurn() => new() { ["set"] = new JsonObject { [Name()] = Value(), ["d"] = Read() } };
+
+    private JsonNode Condition(int depth) => random.Next(depth > 0 ? 13 : 9) switch
+    {
+        0 or 1 => new JsonObject { ["sql"] = "select 1" },
+        2 or 3 => Read(),
+        4 => new JsonObject { ["equals"] = new JsonArray(Value(), Value()) },
+        5 => new JsonObject { ["notEquals"] = new JsonArray(Read(), Number()) },
+        6 => new JsonObject { [Chance(2) ? "greaterThan" : "lessThan"] = new JsonArray(Chance(4) ? (JsonNode)Read() : Number(), Number()) },
+        7 => new JsonObject { ["contains"] = new JsonArray(Chance(2) ? Value() : new JsonArray(Number(), Read()), Chance(2) ? Number() : (JsonNode)(Chance(2) ? "n" : Read())) },
+        8 => Chance(2) ? new JsonObject { ["rows"] = Name() } : new JsonObject { ["equals"] = new JsonArray(Read(), random.Next(2)) },
+        9 or 10 => new JsonObject { ["not"] = Condition(depth - 1) },
+        11 => new JsonObject { ["all"] = new JsonArray(Condition(depth - 1), Condition(depth - 1)) },
         _ => new JsonObject { ["any"] = new JsonArray(Condition(depth - 1), Condition(depth - 1)) },
     };
 
-    private string Read() => Chance(8) ? "{{ error.kind? }}" : $"{{{{ {Name()}? }}}}";
+    private string Read() => random.Next(12) switch
+    {
+        0 => "{{ error.kind? }}",
+        1 => $"{{{{ {Name()}.n? }}}}",
+        2 => $"{{{{ {Name()}.{(Chance(2) ? "rows" : "row_count")}? }}}}",
+        3 => $"{{{{ {Name()}.body.n? }}}}",
+        _ => $"{{{{ {Name()}? }}}}",
+    };
 
-    private JsonNode Value() => Chance(2) ? Read() : random.Next(3);
+    // Some look like what a statement or a request would have made.
+    private JsonNode Value() => random.Next(9) switch
+    {
+        0 => new JsonObject { ["rows"] = Chance(2) ? new JsonArray("a") : new JsonArray(new JsonObject { ["n"] = Number() }), ["row_count"] = 1 },
+        1 => new JsonObject { ["body"] = """{"n":1}""", ["encoding"] = "text" },
+        2 => new JsonObject { ["n"] = Number(), ["k"] = Read() },
+        3 => new JsonArray(Number(), Read()),
+        4 or 5 => Number(),
+        _ => Read(),
+    };
+
+    private JsonNode Number() => JsonNode.Parse(RandomNumbers.Any(random))!;
 
     private string Name() => Names[random.Next(3)];
 
@@ -125,5 +165,5 @@ internal sealed class RandomGraph(Random random)
 
     private bool Chance(int of) => random.Next(of) == 0;
 
-    private readonly record struct Place(int Depth, bool InLoop = false, bool InItem = false, bool MayReturn = true, bool Compensating = false);
+    private readonly record struct Place(int Depth, bool InLoop = false, bool InItem = false, bool MayReturn = true, bool Compensating = false, bool IsAlone = true);
 }
