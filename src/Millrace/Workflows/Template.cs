@@ -58,7 +58,11 @@ public abstract record ValueTemplate
 
 /// <summary>A value without templates.</summary>
 /// <param name="Value">The value.</param>
-public sealed record LiteralValue(Json Value) : ValueTemplate;
+public sealed record LiteralValue(Json Value) : ValueTemplate
+{
+    /// <summary>Whether the definition writes it otherwise: braces that are meant as text.</summary>
+    internal bool IsRewritten { get; init; }
+}
 
 /// <summary>A string that is one template only: the value keeps its type.</summary>
 /// <param name="Path">The template.</param>

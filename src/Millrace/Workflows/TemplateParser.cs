@@ -143,7 +143,7 @@ internal static partial class TemplateParser
         {
             null => null,
             { Parts: [{ Path: { } only }] } => new PathValue(only),
-            { IsConstant: true } constant => new LiteralValue(Json.From(constant.Source)),
+            { IsConstant: true } constant => new LiteralValue(Json.From(constant.Source)) { IsRewritten = true },
             { } template => new TextValue(template),
         };
     }
@@ -151,14 +151,14 @@ internal static partial class TemplateParser
     private static ValueTemplate Object(JsonElement value, string pointer, FaultList faults)
     {
         var members = Members(value, pointer, faults);
-        return members.Members.All(member => member.Value is LiteralValue) ? new LiteralValue(Json.From(value)) : members;
+        return members.Members.All(member => member.Value is LiteralValue { IsRewritten: false }) ? new LiteralValue(Json.From(value)) : members;
     }
 
     private static ValueTemplate Array(JsonElement value, string pointer, FaultList faults)
     {
         ImmutableArray<ValueTemplate> items =
             [.. value.EnumerateArray().Select((item, index) => Value(item, JsonPointer.Append(pointer, index), faults)!)];
-        return items.All(item => item is LiteralValue) ? new LiteralValue(Json.From(value)) : new ArrayValue(items);
+        return items.All(item => item is LiteralValue { IsRewritten: false }) ? new LiteralValue(Json.From(value)) : new ArrayValue(items);
     }
 
     [GeneratedRegex("""

@@ -1,5 +1,4 @@
 using Millrace.Execution;
-using Millrace.Pump;
 using Millrace.Store;
 using Millrace.Values;
 
