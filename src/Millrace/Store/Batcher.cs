@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Millrace.Faults;
 using Npgsql;
 
 namespace Millrace.Store;
@@ -31,13 +32,14 @@ internal sealed record BatcherSettings(int MaxItems, int Capacity, int Flushers)
 /// <summary>
 /// Turns many small writes into few larger ones (group commit) without waiting for any: while nothing is under way an item
 /// is written at once, and what comes meanwhile gathers. Every caller gets its own outcome, after the commit.
-/// If a batch fails for what is in it, its items are tried one by one, so that one bad item harms only itself.
+/// If a transaction fails for what is in it, its halves are tried, then their halves, so that one bad item harms only
+/// itself, and the others wait for a few tries and not for one each. What has been committed is never sent again.
 /// </summary>
 internal sealed class Batcher<TItem, TResult> : IAsyncDisposable
 {
     private readonly Queue<Entry> waiting = new();
     private readonly Lock gate = new();
-    private readonly Func<IReadOnlyList<TItem>, Task<IReadOnlyList<TResult>>> flush;
+    private readonly Func<IReadOnlyList<TItem>, Task<IReadOnlyList<Written<TResult>>>> flush;
     private readonly Func<TItem, int> size;
     private readonly BatcherSettings settings;
     private readonly TaskCompletionSource drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -45,11 +47,33 @@ internal sealed class Batcher<TItem, TResult> : IAsyncDisposable
     private int underWay;
     private bool closed;
 
+    /// <summary>A batcher whose batches are one transaction each.</summary>
     /// <param name="settings">How it works.</param>
     /// <param name="size">An item's approximate size in bytes.</param>
-    /// <param name="flush">Writes a batch; the results are in the order of the items.</param>
-    public Batcher(BatcherSettings settings, Func<TItem, int> size, Func<IReadOnlyList<TItem>, Task<IReadOnlyList<TResult>>> flush) =>
+    /// <param name="flush">Writes a batch, or nothing of it and throws; the results are in the order of the items.</param>
+    public Batcher(BatcherSettings settings, Func<TItem, int> size, Func<IReadOnlyList<TItem>, Task<IReadOnlyList<TResult>>> flush)
+        : this(settings, async items => [.. (await flush(items)).Select(result => new Written<TResult>(result))], size)
+    {
+    }
+
+    private Batcher(BatcherSettings settings, Func<IReadOnlyList<TItem>, Task<IReadOnlyList<Written<TResult>>>> flush, Func<TItem, int> size) =>
         (this.settings, this.size, this.flush) = (settings, size, flush);
+
+    /// <summary>A batcher whose batches may take several transactions, so that some items may be written where others are not.</summary>
+    /// <param name="settings">How it works.</param>
+    /// <param name="size">An item's approximate size in bytes.</param>
+    /// <param name="flush">Writes a batch and says of each item what became of it; throws only where nothing was written.</param>
+    public static Batcher<TItem, TResult> ItemByItem(
+        BatcherSettings settings, Func<TItem, int> size, Func<IReadOnlyList<TItem>, Task<IReadOnlyList<Written<TResult>>>> flush) => new(settings, flush, size);
+
+    /// <summary>Likewise, where an item alone tells which transaction it belongs to.</summary>
+    /// <param name="settings">How it works.</param>
+    /// <param name="size">An item's approximate size in bytes.</param>
+    /// <param name="keyOf">Which items of a batch go together in one transaction.</param>
+    /// <param name="flush">Writes one transaction, or nothing of it and throws; the results are in the order of the items.</param>
+    public static Batcher<TItem, TResult> ByTransaction<TKey>(
+        BatcherSettings settings, Func<TItem, int> size, Func<TItem, TKey> keyOf, Func<TKey, IReadOnlyList<TItem>, Task<IReadOnlyList<TResult>>> flush) =>
+        new(settings, items => Transactions.WriteAsync(items, keyOf, flush), size);
 
     /// <summary>Hands an item in and waits until it is stored.</summary>
     /// <exception cref="StoreBusyException">Too much is waiting already, or this was disposed of.</exception>
@@ -146,29 +170,66 @@ internal sealed class Batcher<TItem, TResult> : IAsyncDisposable
         return batch;
     }
 
+    // A part that failed as a whole, which shows by a fault that its items share, is halved until its bad items are alone.
     private async Task FlushAsync(List<Entry> batch)
     {
-        try
+        var parts = new Stack<List<Entry>>([batch]);
+        while (parts.TryPop(out var part))
         {
-            var results = await flush([.. batch.Select(entry => entry.Item)]);
-            Debug.Assert(results.Count == batch.Count, "A flush answers every item.");
-            for (var i = 0; i < batch.Count; i++)
-                batch[i].TrySetResult(results[i]);
-        }
-        catch (Exception e) when (batch.Count > 1 && LiesInTheItems(e))
-        {
-            foreach (var entry in batch)
-                await FlushAsync([entry]);
-        }
-        catch (Exception e)
-        {
-            foreach (var entry in batch)
-                entry.TrySetException(e);
+            foreach (var failed in (await WriteAsync(part)).GroupBy(item => item.Fault, item => item.Entry))
+                Refuse([.. failed], failed.Key, parts);
         }
     }
 
-    // A server that is away, or that shuts down, would refuse every item the same way.
-    private static bool LiesInTheItems(Exception e) => e is PostgresException { IsTransient: false } or ArgumentException or FormatException;
+    private static void Refuse(List<Entry> failed, Exception fault, Stack<List<Entry>> parts)
+    {
+        if (failed.Count > 1 && LiesInTheItems(fault))
+        {
+            parts.Push(failed[(failed.Count / 2)..]);
+            parts.Push(failed[..(failed.Count / 2)]);
+            return;
+        }
+
+        foreach (var entry in failed)
+            entry.TrySetException(fault);
+    }
+
+    // Answers what was written, and returns the rest.
+    private async Task<List<(Entry Entry, Exception Fault)>> WriteAsync(List<Entry> part)
+    {
+        var failed = new List<(Entry, Exception)>();
+        IReadOnlyList<Written<TResult>> written;
+        try
+        {
+            written = await flush([.. part.Select(entry => entry.Item)]);
+            Debug.Assert(written.Count == part.Count, "A flush answers every item.");
+        }
+        catch (Exception e)
+        {
+            failed.AddRange(part.Select(entry => (entry, e)));
+            return failed;
+        }
+
+        for (var i = 0; i < part.Count; i++)
+        {
+            if (written[i].Fault is { } fault)
+                failed.Add((part[i], fault));
+            else
+                part[i].TrySetResult(written[i].Result!);
+        }
+
+        return failed;
+    }
+
+    // A server that is away, shuts down or takes no writes would refuse every item the same way, and so would one that
+    // lacks a table or a right (class 42) or lets nobody in (28).
+    private static bool LiesInTheItems(Exception e) => e switch
+    {
+        PostgresException { SqlState: ['4', '2', ..] or ['2', '8', ..] } => false,
+        PostgresException => !StoreFaults.IsPassing(e),
+        ArgumentException or FormatException => true,
+        _ => false,
+    };
 
     private sealed class Entry(TItem item, int bytes) : TaskCompletionSource<TResult>(TaskCreationOptions.RunContinuationsAsynchronously)
     {

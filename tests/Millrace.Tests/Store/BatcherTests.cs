@@ -82,7 +82,7 @@ public sealed class BatcherTests
         {
             await gate.Task;
             if (items.Contains(3))
-                throw new PostgresException("bad", "ERROR", "ERROR", PostgresErrorCodes.InvalidTextRepresentation);
+                throw Bad();
             return [.. items];
         });
 
@@ -96,6 +96,87 @@ public sealed class BatcherTests
             else
                 Assert.Equal(i, await all[i]);
         }
+    }
+
+    [Fact]
+    public async Task What_one_transaction_has_committed_is_not_written_again_when_the_next_one_fails()
+    {
+        var stored = new List<int>();
+        var gate = new TaskCompletionSource();
+        await using var batcher = Batcher<int, int>.ByTransaction(Small, _ => 1, item => item % 3, async (_, items) =>
+        {
+            await gate.Task;
+            if (items.Contains(4))
+                throw Bad();
+            stored.AddRange(items);
+            return [.. items.Select(item => item * 2)];
+        });
+
+        var all = Enumerable.Range(0, 10).Select(batcher.AddAsync).ToList();
+        gate.SetResult();
+
+        foreach (var i in Enumerable.Range(0, 10).Where(i => i != 4))
+            Assert.Equal(i * 2, await all[i]);
+        await Assert.ThrowsAsync<PostgresException>(() => all[4]);
+        Assert.Equal([0, 1, 2, 3, 5, 6, 7, 8, 9], stored.Order());
+    }
+
+    [Fact]
+    public async Task A_transaction_that_cannot_be_written_now_is_not_its_neighbours_concern()
+    {
+        await using var batcher = Batcher<int, int>.ByTransaction(Small, _ => 1, item => item % 2, (odd, items) =>
+            odd == 0 ? Task.FromResult<IReadOnlyList<int>>([.. items]) : throw new NpgsqlException("away", new IOException()));
+
+        var all = Enumerable.Range(0, 6).Select(batcher.AddAsync).ToList();
+        for (var i = 0; i < 6; i++)
+        {
+            if (i % 2 == 0)
+                Assert.Equal(i, await all[i]);
+            else
+                await Assert.ThrowsAsync<NpgsqlException>(() => all[i]);
+        }
+    }
+
+    [Fact]
+    public async Task A_bad_item_among_hundreds_is_found_in_a_few_tries()
+    {
+        var tries = 0;
+        var gate = new TaskCompletionSource();
+        await using var batcher = new Batcher<int, int>(new(MaxItems: 512, Capacity: 1000, Flushers: 1), _ => 1, async items =>
+        {
+            await gate.Task;
+            tries++;
+            if (items.Contains(300))
+                throw Bad();
+            return [.. items];
+        });
+
+        var all = Enumerable.Range(0, 513).Select(batcher.AddAsync).ToList();
+        gate.SetResult();
+        foreach (var i in Enumerable.Range(0, 513).Where(i => i != 300))
+            Assert.Equal(i, await all[i]);
+        await Assert.ThrowsAsync<PostgresException>(() => all[300]);
+        // The first item alone, then each level of the halving twice at the most.
+        Assert.InRange(tries, 2, 1 + 1 + (2 * 9));
+    }
+
+    [Fact]
+    public async Task A_right_that_is_missing_is_not_looked_for_in_the_items()
+    {
+        var tries = 0;
+        var gate = new TaskCompletionSource();
+        await using var batcher = new Batcher<int, int>(Small, _ => 1, async _ =>
+        {
+            await gate.Task;
+            Interlocked.Increment(ref tries);
+            throw new PostgresException("no", "ERROR", "ERROR", PostgresErrorCodes.InsufficientPrivilege);
+        });
+
+        var all = Enumerable.Range(0, 8).Select(batcher.AddAsync).ToList();
+        gate.SetResult();
+        foreach (var task in all)
+            await Assert.ThrowsAsync<PostgresException>(() => task);
+        Assert.InRange(tries, 1, 2);
     }
 
     [Fact]
@@ -136,6 +217,8 @@ public sealed class BatcherTests
         Assert.Equal([900, 100], done);
         Assert.Equal(1000, await batcher.AddAsync(1000));
     }
+
+    private static PostgresException Bad() => new("bad", "ERROR", "ERROR", PostgresErrorCodes.InvalidTextRepresentation);
 
     private static async Task WaitForAsync(Func<bool> holds)
     {
