@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
@@ -64,17 +63,14 @@ public sealed class StartHandlers(
 
         foreach (var definition in batch.Select(start => start!.Definition).OfType<Workflows.Workflow>().Distinct(ReferenceEqualityComparer.Instance).Cast<Workflows.Workflow>().DistinctBy(workflow => Convert.ToHexString(workflow.Hash)))
             await workflows.EnsureAsync(organisation, definition, cancel);
-        var requests = batch.Select((start, i) => start!.Request with { IdempotencyKey = KeyOfItem(key, i) }).ToList();
-        var outcome = await starts.StartAllAsync(requests, cancel);
+        var requests = batch.Select(start => start!.Request).ToList();
+        var outcome = await starts.StartAllAsync(requests, key is null ? null : StartKey.OfBatch(organisation, key, requests), cancel);
         var ids = outcome.Select((item, i) => IdOf(item, requests[i], $"/{i}/workflow")).ToList();
         return Answers.Json(new(ids), ApiJson.Relaxed.BatchResponse, StatusCodes.Status202Accepted);
     }
 
     // White space and escapes make a body longer than the values in it.
     private int MaxStartBytes => (2 * limits.DefinitionBytes) + (4 * limits.InputBytes);
-
-    private static string? KeyOfItem(string? key, int place) =>
-        key is null ? null : string.Create(CultureInfo.InvariantCulture, $"{key}{StartStore.BatchSeparator}{place}");
 
     private async Task<IReadOnlyList<JsonElement>> ItemsAsync(HttpRequest request, CancellationToken cancel)
     {

@@ -7,7 +7,8 @@ public sealed class StoreOptions
 {
     /// <summary>
     /// How many buckets new instances are spread over. One is right for one PostgreSQL; a distributed one wants a
-    /// multiple of its shards. It can grow at any time, and never shrink.
+    /// multiple of its shards. It can grow at any time, and never shrink. Starts with an idempotency key follow a day later:
+    /// by then no process may be left that has the smaller number.
     /// </summary>
     [Range(1, 1024)]
     public int Buckets { get; set; } = 1;
@@ -30,7 +31,7 @@ public sealed class StoreOptions
 
     /// <summary>
     /// How long instances are kept at the least, counted from the end of the week they were started in; null to keep them
-    /// for ever. Whole weeks are let go at once, but for what still lives.
+    /// for ever. Weeks are let go with their partitions; what still lives of them stays.
     /// </summary>
     [Range(typeof(TimeSpan), "1.00:00:00", "36500.00:00:00")]
     public TimeSpan? Retention { get; set; }

@@ -4,31 +4,6 @@ using Npgsql;
 
 namespace Millrace.Store;
 
-/// <summary>More is waiting to be stored than this process will hold; the caller should come back later.</summary>
-public sealed class StoreBusyException() : Exception("The store cannot keep up with the requests right now.");
-
-/// <summary>How a <see cref="Batcher{TItem,TResult}"/> works.</summary>
-/// <param name="MaxItems">The most items in a batch.</param>
-/// <param name="Capacity">The most items that may wait; more are refused.</param>
-/// <param name="Flushers">How many batches may be under way at once.</param>
-internal sealed record BatcherSettings(int MaxItems, int Capacity, int Flushers)
-{
-    /// <summary>A batch is closed before it outgrows this many bytes, unless one item alone does.</summary>
-    public int MaxBytes { get; init; } = 4 << 20;
-
-    /// <summary>The most bytes that may wait; more are refused.</summary>
-    public long CapacityBytes { get; init; } = 64 << 20;
-
-    /// <summary>
-    /// A second batch is begun beside one that is under way only if so many items wait: a few small batches cost far more
-    /// than one of their size together, and the one under way ends soon.
-    /// </summary>
-    public int SideBySide { get; init; } = 1;
-
-    /// <summary>If it does not end soon, because it waits for a lock or a slow disk, nobody waits for longer than this behind it.</summary>
-    public TimeSpan LongestWait { get; init; } = TimeSpan.FromMilliseconds(50);
-}
-
 /// <summary>
 /// Turns many small writes into few larger ones (group commit) without waiting for any: while nothing is under way an item
 /// is written at once, and what comes meanwhile gathers. Every caller gets its own outcome, after the commit.
@@ -52,7 +27,7 @@ internal sealed class Batcher<TItem, TResult> : IAsyncDisposable
     /// <param name="size">An item's approximate size in bytes.</param>
     /// <param name="flush">Writes a batch, or nothing of it and throws; the results are in the order of the items.</param>
     public Batcher(BatcherSettings settings, Func<TItem, int> size, Func<IReadOnlyList<TItem>, Task<IReadOnlyList<TResult>>> flush)
-        : this(settings, async items => [.. (await flush(items)).Select(result => new Written<TResult>(result))], size)
+        : this(settings, items => AllAsync(flush(items)), size)
     {
     }
 
@@ -73,7 +48,10 @@ internal sealed class Batcher<TItem, TResult> : IAsyncDisposable
     /// <param name="flush">Writes one transaction, or nothing of it and throws; the results are in the order of the items.</param>
     public static Batcher<TItem, TResult> ByTransaction<TKey>(
         BatcherSettings settings, Func<TItem, int> size, Func<TItem, TKey> keyOf, Func<TKey, IReadOnlyList<TItem>, Task<IReadOnlyList<TResult>>> flush) =>
-        new(settings, items => Transactions.WriteAsync(items, keyOf, flush), size);
+        new(settings, items => Transactions.WriteAsync(items, keyOf, (key, group) => AllAsync(flush(key, group))), size);
+
+    private static async Task<IReadOnlyList<Written<TResult>>> AllAsync(Task<IReadOnlyList<TResult>> flush) =>
+        [.. (await flush).Select(result => new Written<TResult>(result))];
 
     /// <summary>Hands an item in and waits until it is stored.</summary>
     /// <exception cref="StoreBusyException">Too much is waiting already, or this was disposed of.</exception>

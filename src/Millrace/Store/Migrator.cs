@@ -125,6 +125,7 @@ internal sealed class Migrator(NpgsqlDataSource source, IReadOnlyList<Migration>
             migration.Number, migration.Name, migration.Checksum);
     }
 
+    // A number that has grown places keys a day later, see BucketHistory; the first one does at once.
     private static async Task NoteBucketsAsync(NpgsqlConnection connection, int buckets, CancellationToken cancel)
     {
         var most = await ScalarAsync(connection, "SELECT max(buckets) FROM millrace.bucket_count", cancel) as int? ?? 0;
@@ -135,7 +136,10 @@ internal sealed class Migrator(NpgsqlDataSource source, IReadOnlyList<Migration>
         }
 
         if (most < buckets)
-            await ExecuteAsync(connection, "INSERT INTO millrace.bucket_count (buckets) VALUES ($1)", cancel, buckets);
+        {
+            await ExecuteAsync(connection, "INSERT INTO millrace.bucket_count (buckets, keys_from) VALUES ($1, now() + $2)", cancel,
+                buckets, most == 0 ? TimeSpan.Zero : BucketHistory.Grace);
+        }
     }
 
     internal static async Task ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancel, params object[] values)

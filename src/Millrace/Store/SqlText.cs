@@ -7,7 +7,10 @@ internal static class SqlText
 {
     public static readonly string Start = Load("start.sql");
     public static readonly string StartKeyed = Load("start_keyed.sql");
+    public static readonly string StartBatch = Load("start_batch.sql");
     public static readonly string KeyHolders = Load("key_holders.sql");
+    public static readonly string KeyItems = Load("key_items.sql");
+    public static readonly string KeyClose = Load("key_close.sql");
     public static readonly WeekSql Claim = new(Load("claim.sql"));
     public static readonly WeekSql Facts = new(Load("facts.sql"));
     public static readonly string NextDue = Load("next_due.sql");

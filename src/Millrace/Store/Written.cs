@@ -11,10 +11,10 @@ internal static class Transactions
     /// <summary>Writes items group by group. What failed in one group is told to its items only.</summary>
     /// <param name="items">What is to be written.</param>
     /// <param name="keyOf">Which items go together in one transaction.</param>
-    /// <param name="write">Writes one group in one transaction; the results are in the order of its items.</param>
+    /// <param name="write">Writes one group in one transaction and says of each item what became of it; throws only where nothing was written.</param>
     /// <returns>What became of each item, in the order of the items.</returns>
     public static async Task<IReadOnlyList<Written<TResult>>> WriteAsync<TItem, TResult, TKey>(
-        IReadOnlyList<TItem> items, Func<TItem, TKey> keyOf, Func<TKey, IReadOnlyList<TItem>, Task<IReadOnlyList<TResult>>> write)
+        IReadOnlyList<TItem> items, Func<TItem, TKey> keyOf, Func<TKey, IReadOnlyList<TItem>, Task<IReadOnlyList<Written<TResult>>>> write)
     {
         var written = new Written<TResult>[items.Count];
         foreach (var group in Enumerable.Range(0, items.Count).GroupBy(place => keyOf(items[place])))
@@ -24,7 +24,7 @@ internal static class Transactions
             {
                 var results = await write(group.Key, [.. places.Select(place => items[place])]);
                 for (var i = 0; i < places.Count; i++)
-                    written[places[i]] = new(results[i]);
+                    written[places[i]] = results[i];
             }
             catch (Exception e)
             {

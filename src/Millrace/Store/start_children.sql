@@ -12,8 +12,13 @@ WITH held AS (
     SELECT item.place::integer - 1 AS place, item.id, item.input, earlier.child_id AS kept, earlier.result,
            row_number() OVER (PARTITION BY earlier.child_id IS NULL ORDER BY item.place) <= $7 AS released
     FROM unnest($17::uuid[], $18::json[]) WITH ORDINALITY AS item (id, input, place)
-    LEFT JOIN millrace.child_end AS earlier
-      ON earlier.bucket = $1 AND earlier.parent_id = $2 AND earlier.group_id = $8 AND earlier.place = item.place - 1 AND earlier.status = 4
+    LEFT JOIN LATERAL (
+        -- OFFSET 0 keeps each look-up inside its loop: one child each, and not all of the earlier group for each.
+        SELECT child_id, result, status
+        FROM millrace.child_end
+        WHERE bucket = $1 AND parent_id = $2 AND group_id = $8 AND place = item.place::integer - 1
+        OFFSET 0
+    ) AS earlier ON earlier.status = 4
 ), fresh AS (
     INSERT INTO millrace.child_group (bucket, parent_id, group_id, organisation_id, total, remaining, scope)
     SELECT $1, held.id, $5, $3, counted.total, counted.remaining, $6
