@@ -7,12 +7,13 @@ public static class StoreFaults
 {
     /// <summary>
     /// Whether a fault is the store's absence or overload: no connection, a server that starts or stops, no free
-    /// connection, a deadlock, a time-out. The same request may succeed later.
+    /// connection, a deadlock, a time-out, a lock or a statement that somebody else gave up, a server that takes no writes
+    /// because it was or became a standby. The same request may succeed later.
     /// </summary>
     public static bool IsPassing(Exception fault) => fault switch
     {
         Store.StoreBusyException => true,
-        PostgresException e => e.IsTransient || EndsTheSession(e) || HitsTheTransactionOnly(e),
+        PostgresException e => e.IsTransient || EndsTheSession(e) || HitsTheTransactionOnly(e) || IsStandby(e) || HitsTheStatementOnly(e),
         NpgsqlException or TimeoutException => true,
         System.Net.Sockets.SocketException or IOException or ObjectDisposedException => true,
         _ => false,
@@ -20,23 +21,24 @@ public static class StoreFaults
 
     /// <summary>
     /// Whether a fault of somebody's own statement is the server's state and not the statement's: a connection that cannot
-    /// be had or was lost, a server that starts or stops, too many connections, a serialization failure or a deadlock.
-    /// Full disks, locks that were not to be waited for, and whatever else a statement may be about, are not.
+    /// be had or was lost, a server that starts, stops or takes no writes, too many connections, a serialization failure or a
+    /// deadlock. Full disks, locks that were not to be waited for, a cancellation by an administrator, and whatever else a
+    /// statement may be about, are not.
     /// </summary>
     public static bool IsPassingForStatement(Exception fault) => fault switch
     {
-        PostgresException e => EndsTheSession(e) || HitsTheTransactionOnly(e),
+        PostgresException e => EndsTheSession(e) || HitsTheTransactionOnly(e) || IsStandby(e),
         NpgsqlException e => e.IsTransient || e.InnerException is ObjectDisposedException,
         _ => false,
     };
 
     /// <summary>
-    /// Whether a fault tells that a connection is gone, and so probably all that were made before it: a pool that hands
-    /// them out one by one would fail as often as it has any.
+    /// Whether a fault tells that a connection is gone, leads to the wrong server or has forgotten its statements, and so
+    /// probably all that were made before it: a pool that hands them out one by one would fail as often as it has any.
     /// </summary>
     public static bool IsLostConnection(Exception fault) => fault switch
     {
-        PostgresException e => EndsTheSession(e) && e.SqlState != PostgresErrorCodes.TooManyConnections,
+        PostgresException e => (EndsTheSession(e) && e.SqlState != PostgresErrorCodes.TooManyConnections) || IsStandby(e) || LostItsStatements(e),
         NpgsqlException => true,
         _ => false,
     };
@@ -48,4 +50,15 @@ public static class StoreFaults
 
     private static bool HitsTheTransactionOnly(PostgresException e) =>
         e.SqlState is PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected;
+
+    // After a failover a connection may lead to the old primary, and a new one to a standby for a while. A server whose disk
+    // is nearly full is made read-only too, by whoever looks after it.
+    private static bool IsStandby(PostgresException e) => e.SqlState == PostgresErrorCodes.ReadOnlySqlTransaction;
+
+    // Of our own statements: somebody cancelled one, a limit of the role or the database ended it, it met a lock that is
+    // not to be waited for, or its session does not know it any more.
+    private static bool HitsTheStatementOnly(PostgresException e) =>
+        e.SqlState is PostgresErrorCodes.QueryCanceled or PostgresErrorCodes.LockNotAvailable || LostItsStatements(e);
+
+    private static bool LostItsStatements(PostgresException e) => e.SqlState == PostgresErrorCodes.InvalidSqlStatementName;
 }

@@ -75,6 +75,11 @@ internal sealed class SqlExecutor(SqlConnections connections, SqlStatement state
             cancel.ThrowIfCancellationRequested();
             return limit.Stop.IsCancellationRequested ? TimedOut(timeout) : new NodeFailure(e.MessageText, e.SqlState);
         }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.ReadOnlySqlTransaction && command.Sql.ReadOnly)
+        {
+            // It is the node that says so, and no standby.
+            return new NodeFailure(e.MessageText, e.SqlState);
+        }
         catch (NpgsqlException e) when (StoreFaults.IsLostConnection(e))
         {
             connection.Source.Clear();
