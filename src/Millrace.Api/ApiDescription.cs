@@ -20,13 +20,13 @@ internal static class ApiDescription
             (ParameterLocation.Header, "Idempotency-Key", "The same key and body start one instance only; another body is refused with 422. Remembered for a day."),
             (ParameterLocation.Header, "Prefer", "wait=10 waits up to 10 seconds for the end and then answers 200 with the instance."),
         ],
-        ["StartInstances"] = [(ParameterLocation.Header, "Idempotency-Key", "The same key and body start the batch only once.")],
+        ["StartInstances"] = [(ParameterLocation.Header, "Idempotency-Key", "The key belongs to the whole batch: the same key and body answer the same ids; another body, whatever it shares with the first one, is refused with 422 and starts nothing.")],
         ["ListInstances"] =
         [
             (ParameterLocation.Query, "status", "Only instances with this status."),
             (ParameterLocation.Query, "label", "Only instances with this label."),
             (ParameterLocation.Query, "workflow", "Only instances of this workflow."),
-            (ParameterLocation.Query, "limit", "1 to 1000; 100 where it is left out. A page that grows beyond 4 MiB ends earlier."),
+            (ParameterLocation.Query, "limit", "1 to 1000; 100 where it is left out. A page that grows beyond 4 MiB ends earlier, and where few instances match several filters it may hold fewer, or none, with has_more true: go on with its cursor."),
             (ParameterLocation.Query, "cursor", "The next_cursor of the page before."),
         ],
         ["GetInstance"] = [(ParameterLocation.Query, "wait", "A duration such as 30s: answer when the instance has ended, or after this time.")],

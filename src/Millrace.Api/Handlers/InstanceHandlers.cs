@@ -31,9 +31,8 @@ public sealed class InstanceHandlers(InstanceStore instances, InstanceList list,
         var filter = new InstanceFilter(
             organisation, Status(request), QueryReader.Text(request, "label"), QueryReader.Text(request, "workflow"), Before(request), QueryReader.Limit(request));
         var page = await list.PageAsync(filter, cancel);
-        var data = (await childrenLeft.TellAsync(page.Items, cancel)).Select(Answers.Instance).ToList();
-        return Answers.Json(
-            new(data, page.HasMore, page.HasMore ? QueryReader.Cursor(data[^1].Id.ToString()) : null), ApiJson.Relaxed.InstancePage);
+        var data = (await childrenLeft.TellAsync(page.Instances, cancel)).Select(Answers.Instance).ToList();
+        return Answers.Json(new(data, page.Next is not null, page.Next is { } next ? QueryReader.Cursor(next.ToString()) : null), ApiJson.Relaxed.InstancePage);
     }
 
     /// <summary>GET /instances/{id}/nodes</summary>

@@ -19,7 +19,7 @@ internal static class Pages
 
     // Whatever the server sends beyond a page's end crosses the network for nothing, so more rows than these are asked
     // for only once it is known how large they are. A usual page fits in, and is one statement.
-    private const int FirstRows = 64;
+    internal const int FirstRows = 64;
 
     /// <summary>Reads one page.</summary>
     /// <param name="limit">How many rows it may have.</param>
@@ -46,10 +46,13 @@ internal static class Pages
 
             if (page.Count - last < asked)
                 return new(page, false);
-            var fitting = (Bytes - bytes) / Math.Max(1, bytes / page.Count);
-            asked = (int)Math.Clamp(fitting, 1, limit + 1 - page.Count);
+            asked = RowsThatFit(bytes, page.Count, limit);
         }
     }
+
+    /// <summary>How many rows to ask for next: as many as fit in if they are like those so far.</summary>
+    public static int RowsThatFit(long bytes, int rows, int limit) =>
+        (int)Math.Clamp((Bytes - bytes) / Math.Max(1, bytes / rows), 1, limit + 1 - rows);
 
     /// <summary>The rows of a statement, one at a time; what is not wanted any more is not kept either.</summary>
     public static async IAsyncEnumerable<T> RowsAsync<T>(

@@ -60,7 +60,7 @@ public sealed class GrowthTests : IAsyncLifetime
     {
         await using var session = await source.OpenConnectionAsync();
         await using var command = session.CreateCommand();
-        command.CommandText = $"PREPARE list AS {InstanceList.Sql(filter)}";
+        command.CommandText = $"PREPARE list AS {InstanceListSql.Of(filter, rowsABucket: 10_000)}";
         await command.ExecuteNonQueryAsync();
         var more = string.Concat(new[] { filter.Label, filter.Workflow }.OfType<string>().Select(value => $", '{value}'"));
         command.CommandText = $"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE list('{filter.Organisation}', {filter.Limit}, 0, '{filter.Before ?? Guid.AllBitsSet}'{more})";
