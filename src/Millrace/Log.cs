@@ -53,8 +53,23 @@ internal static partial class Log
     [LoggerMessage(17, LogLevel.Error, "{Count} instances could not be handed back in time; their leases run out")]
     public static partial void NotHandedBack(this ILogger log, int count);
 
-    [LoggerMessage(18, LogLevel.Information, "The week from {Week:yyyy-MM-dd} was let go: it is older than {Age}, and what had ended in it is gone")]
-    public static partial void WeekLetGo(this ILogger log, DateTimeOffset week, TimeSpan age);
+    [LoggerMessage(18, LogLevel.Information, "The partitions {Suffix} were let go: they are older than {Age}, and what had ended in them is gone")]
+    public static partial void WeekLetGo(this ILogger log, string suffix, TimeSpan age);
+
+    [LoggerMessage(40, LogLevel.Information, "Much still lives in the partitions {Suffix}, which stay; {Count} ended instances in them are gone")]
+    public static partial void WeekThinned(this ILogger log, string suffix, long count);
+
+    [LoggerMessage(41, LogLevel.Warning, "The partitions {Suffix} could not be let go in {Tries} tries, because somebody uses them or the store is busy; it is tried again next time")]
+    public static partial void WeekInUse(this ILogger log, string suffix, int tries);
+
+    [LoggerMessage(42, LogLevel.Information, "Signals and children of {Count} instances that have gone were cleared away")]
+    public static partial void LeftoversCleared(this ILogger log, long count);
+
+    [LoggerMessage(43, LogLevel.Information, "{Count} definitions that nothing refers to were removed")]
+    public static partial void DefinitionsRemoved(this ILogger log, long count);
+
+    [LoggerMessage(44, LogLevel.Warning, "New partitions could not be made now, because somebody uses the tables; it is tried again in {Pause}")]
+    public static partial void PartitionsNotMade(this ILogger log, TimeSpan pause);
 
     [LoggerMessage(19, LogLevel.Information, "Drained: {Claimed} instances claimed in {Elapsed}; {HandedBack} were handed back")]
     public static partial void Drained(this ILogger log, int claimed, TimeSpan elapsed, int handedBack);

@@ -89,7 +89,7 @@ public static class ServiceRegistration
         services.AddSingleton<ReceiptStore>();
         services.AddSingleton<ReceiptCleaner>();
         services.AddSingleton(provider => new Maintenance(
-            provider.GetRequiredService<Database>(), provider.GetRequiredService<ReceiptCleaner>(),
+            provider.GetRequiredService<Database>(), provider.GetRequiredService<ReceiptCleaner>(), provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<IOptions<MillraceOptions>>(), provider.GetRequiredService<ILogger<Maintenance>>()));
         return services;
     }

@@ -2,24 +2,35 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Millrace.Configuration;
 using Millrace.Store;
+using Npgsql;
 
 namespace Millrace.Pump;
 
 /// <summary>
-/// Makes partitions ahead, lets go of those that are over, and forgets idempotency keys and receipts whose time is over.
+/// Makes partitions ahead, lets go of those that are over, forgets idempotency keys and receipts whose time is over, and
+/// removes definitions, signals and children that nothing refers to any more.
 /// However often and wherever it runs, it does what is due and nothing twice.
 /// </summary>
 public sealed class Maintenance
 {
     private const int KeysAtOnce = 10_000;
+    private const int Tries = 20;
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
 
     private readonly Database database;
     private readonly ReceiptCleaner receipts;
+    private readonly TimeProvider time;
+    private readonly Retention retention;
+    private readonly Leftovers leftovers;
+    private readonly Definitions definitions;
     private readonly MillraceOptions settings;
     private readonly ILogger<Maintenance> log;
 
-    internal Maintenance(Database database, ReceiptCleaner receipts, IOptions<MillraceOptions> options, ILogger<Maintenance> log) =>
-        (this.database, this.receipts, settings, this.log) = (database, receipts, options.Value, log);
+    internal Maintenance(Database database, ReceiptCleaner receipts, TimeProvider time, IOptions<MillraceOptions> options, ILogger<Maintenance> log)
+    {
+        (this.database, this.receipts, this.time, settings, this.log) = (database, receipts, time, options.Value, log);
+        (retention, leftovers, definitions) = (new(database, time, log), new(database), new(database));
+    }
 
     /// <summary>Does all that is due: the store's own, then receipts in every database that SQL nodes write to.</summary>
     public async Task RunAsync(CancellationToken cancel)
@@ -30,14 +41,7 @@ public sealed class Maintenance
 
     internal async Task TendStoreAsync(CancellationToken cancel)
     {
-        await using (var connection = await database.Source.OpenConnectionAsync(cancel))
-        await using (var transaction = await connection.BeginTransactionAsync(cancel))
-        {
-            await Migrator.ExecuteAsync(connection, "SELECT pg_advisory_xact_lock($1)", cancel, Migrator.LockKey);
-            await Partitions.CreateAsync(connection, cancel);
-            await transaction.CommitAsync(cancel);
-        }
-
+        await MakePartitionsAsync(cancel);
         for (short bucket = 0; bucket < database.Buckets; bucket++)
         {
             while (await ForgetKeysAsync(bucket, cancel) == KeysAtOnce)
@@ -47,23 +51,36 @@ public sealed class Maintenance
         }
 
         if (settings.Store.Retention is { } age)
-            await LetGoAsync(age, cancel);
+            await retention.RunAsync(age, cancel);
+        if (await leftovers.ClearAsync(cancel) is > 0 and var cleared)
+            log.LeftoversCleared(cleared);
+        if (await definitions.ClearAsync(cancel) is > 0 and var removed)
+            log.DefinitionsRemoved(removed);
     }
 
-    private async Task LetGoAsync(TimeSpan age, CancellationToken cancel)
+    // A new partition locks its table: whoever reads for long is not waited for, since everybody else would wait behind us.
+    // They are made weeks ahead, so it may well be another time.
+    private async Task MakePartitionsAsync(CancellationToken cancel)
     {
-        await using var connection = await database.Source.OpenConnectionAsync(cancel);
-        foreach (var week in await Retention.DueAsync(connection, age, cancel))
+        for (var attempt = 1; attempt <= Tries; attempt++)
         {
-            // One that another process has just let go has nothing in it that has ended.
-            await using var transaction = await connection.BeginTransactionAsync(cancel);
-            await Migrator.ExecuteAsync(connection, "SELECT pg_advisory_xact_lock($1)", cancel, Migrator.LockKey);
-            if (!(await Retention.DueAsync(connection, age, cancel)).Contains(week))
-                continue;
-            await Retention.DropAsync(connection, week, cancel);
-            await transaction.CommitAsync(cancel);
-            log.WeekLetGo(week, age);
+            try
+            {
+                await using var connection = await database.Source.OpenConnectionAsync(cancel);
+                await using var transaction = await connection.BeginTransactionAsync(cancel);
+                await Migrator.ExecuteAsync(connection, "SELECT pg_advisory_xact_lock($1)", cancel, Migrator.LockKey);
+                await Migrator.ExecuteAsync(connection, "SET LOCAL lock_timeout = '50ms'", cancel);
+                await Partitions.CreateAsync(connection, cancel);
+                await transaction.CommitAsync(cancel);
+                return;
+            }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
+            {
+                await Task.Delay(Pause, time, cancel);
+            }
         }
+
+        log.PartitionsNotMade(MaintenanceLoop.Every);
     }
 
     private async Task<int> ForgetKeysAsync(short bucket, CancellationToken cancel)

@@ -6,7 +6,7 @@ namespace Millrace.Pump;
 /// <summary>Maintenance in a process that is left running: the store's own once an hour, receipts as often as they are due.</summary>
 internal sealed class MaintenanceLoop(Maintenance maintenance, ReceiptCleaner receipts, TimeProvider time, ILogger<MaintenanceLoop> log) : BackgroundService
 {
-    private static readonly TimeSpan Every = TimeSpan.FromHours(1);
+    internal static readonly TimeSpan Every = TimeSpan.FromHours(1);
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(TendAsync(stoppingToken), CleanAsync(stoppingToken));
 

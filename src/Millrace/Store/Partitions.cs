@@ -29,6 +29,9 @@ internal static class Partitions
         }
     }
 
+    /// <summary>The first week that would be made if it were missing: nothing from then on is let go.</summary>
+    public static DateTimeOffset OldestMade(DateTimeOffset now) => MondayOf(now).AddDays(-7 * WeeksBefore);
+
     /// <summary>Makes the partition of one table for one week.</summary>
     public static Task CreateAsync(NpgsqlConnection connection, string table, DateTimeOffset monday, CancellationToken cancel) =>
         Migrator.ExecuteAsync(connection, $"""
@@ -39,14 +42,27 @@ internal static class Partitions
     /// <summary>The name of a partition.</summary>
     public static string Name(string table, DateTimeOffset monday) => string.Create(CultureInfo.InvariantCulture, $"{table}_{monday:yyyyMMdd}");
 
-    /// <summary>The Mondays of all weeks that there are partitions for, the first one first.</summary>
-    public static async Task<IReadOnlyList<DateTimeOffset>> WeeksAsync(NpgsqlConnection connection, CancellationToken cancel)
+    /// <summary>What of the time there are partitions for, the oldest first.</summary>
+    public static async Task<IReadOnlyList<PartitionSpan>> SpansAsync(NpgsqlConnection connection, CancellationToken cancel)
     {
         const string prefix = "outcome_";
-        return [.. (await PresentAsync(connection, cancel))
-            .Where(name => name.StartsWith(prefix, StringComparison.Ordinal))
-            .Select(name => DateTimeOffset.ParseExact(name[prefix.Length..], "yyyyMMdd", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal))
-            .Order()];
+        await using var command = new NpgsqlCommand("""
+            SELECT child.relname, pg_get_expr(child.relpartbound, child.oid)
+            FROM pg_inherits
+            JOIN pg_class AS child ON child.oid = inhrelid
+            WHERE inhparent = 'millrace.outcome'::regclass
+            """, connection);
+        await using var reader = await command.ExecuteReaderAsync(cancel);
+        var spans = new List<PartitionSpan>();
+        while (await reader.ReadAsync(cancel))
+        {
+            // FOR VALUES FROM ('…') TO ('…')
+            var bounds = reader.GetString(1).Split('\'');
+            if (bounds.Length == 5)
+                spans.Add(new(reader.GetString(0)[prefix.Length..], Guid.Parse(bounds[1]), Guid.Parse(bounds[3])));
+        }
+
+        return [.. spans.OrderBy(span => span.From)];
     }
 
     /// <summary>The store's time.</summary>
@@ -77,4 +93,22 @@ internal static class Partitions
         var day = new DateTimeOffset(now.UtcDateTime.Date, TimeSpan.Zero);
         return day.AddDays(-(((int)day.DayOfWeek + 6) % 7));
     }
+}
+
+/// <summary>A range of ids, and so of time, that each partitioned table has a partition for.</summary>
+/// <param name="Suffix">What the names of its partitions end with, after the table's and an underscore.</param>
+/// <param name="From">Its first id.</param>
+/// <param name="To">The first id after it.</param>
+internal sealed record PartitionSpan(string Suffix, Guid From, Guid To)
+{
+    private const string Holder = "old";
+
+    /// <summary>Whether it holds what still lives of weeks that were let go. Earlier versions leave what is not named by a date alone.</summary>
+    public bool IsHolder => Suffix.StartsWith(Holder, StringComparison.Ordinal);
+
+    /// <summary>Where what lives of this week goes if the time before it has no such span.</summary>
+    public PartitionSpan AsHolder() => this with { Suffix = Holder + Suffix };
+
+    /// <summary>Its partition of a table.</summary>
+    public string Name(string table) => $"millrace.{table}_{Suffix}";
 }

@@ -38,6 +38,7 @@ internal static class SqlText
     public static readonly string StartChildren = Load("start_children.sql");
     public static readonly string EndChildren = Load("end_children.sql");
     public static readonly string CancelChildren = Load("cancel_children.sql");
+    public static readonly string Leftovers = Load("leftovers.sql");
     public static readonly string ForgetChildren = Load("forget_children.sql");
     public static readonly string ChildResults = Load("child_results.sql");
 

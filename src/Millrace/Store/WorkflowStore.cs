@@ -16,8 +16,10 @@ namespace Millrace.Store;
 public sealed record WorkflowVersion(string Name, int Version, byte[] Hash, DateTimeOffset CreatedAt, Json? Definition = null);
 
 /// <summary>Stores definitions by content and workflows by name. Nothing stored is ever changed.</summary>
-public sealed class WorkflowStore(Database database, StorePatience patience)
+public sealed class WorkflowStore(Database database, StorePatience patience, TimeProvider time)
 {
+    private readonly DefinitionUse use = new(database, time);
+
     // What is known to be stored, and what was read before.
     private readonly ByteCache<(Guid, string), Workflow> cache = new(64 << 20);
 
@@ -27,18 +29,22 @@ public sealed class WorkflowStore(Database database, StorePatience patience)
     /// <summary>Makes sure that a definition is stored.</summary>
     public async Task EnsureAsync(Guid organisation, Workflow workflow, CancellationToken cancel)
     {
-        if (cache.TryGet(KeyOf(organisation, workflow.Hash), out _))
+        var key = KeyOf(organisation, workflow.Hash);
+        if (cache.TryGet(key, out _) && use.IsNoted(key))
             return;
         await patience.RideOutAsync(token => StoreAsync(organisation, workflow, token), cancel);
-        cache.Add(KeyOf(organisation, workflow.Hash), workflow, workflow.Bytes);
+        use.Note(key);
+        cache.Add(key, workflow, workflow.Bytes);
     }
 
     private async Task<int> StoreAsync(Guid organisation, Workflow workflow, CancellationToken cancel)
     {
         await using var command = database.Source.CreateCommand("""
-            INSERT INTO millrace.definition (bucket, organisation_id, hash, document)
+            INSERT INTO millrace.definition AS known (bucket, organisation_id, hash, document)
             VALUES ($1, $2, $3, $4)
-            ON CONFLICT DO NOTHING
+            ON CONFLICT (bucket, organisation_id, hash) DO UPDATE
+                SET used_at = now()
+                WHERE known.used_at < now() - interval '12 hours'
             """);
         AddOrganisation(command, organisation);
         command.Parameters.Add(Columns.Value(workflow.Hash));
@@ -49,10 +55,16 @@ public sealed class WorkflowStore(Database database, StorePatience patience)
     /// <summary>A definition by its content hash.</summary>
     public async Task<Workflow> LoadAsync(Guid organisation, byte[] hash, CancellationToken cancel)
     {
-        if (cache.TryGet(KeyOf(organisation, hash), out var known))
+        var key = KeyOf(organisation, hash);
+        if (cache.TryGet(key, out var known))
+        {
+            if (!use.IsNoted(key))
+                await use.StoreAsync(organisation, hash, key, cancel);
             return known;
+        }
+
         await using var command = database.Source.CreateCommand("""
-            SELECT document
+            SELECT document, used_at > now() - interval '12 hours'
             FROM millrace.definition
             WHERE bucket = $1 AND organisation_id = $2 AND hash = $3
             """);
@@ -62,10 +74,15 @@ public sealed class WorkflowStore(Database database, StorePatience patience)
         if (!await reader.ReadAsync(cancel))
             throw new InvalidOperationException($"The store has no definition {Convert.ToHexStringLower(hash)}.");
 
-        var document = reader.JsonOrNull(0)!;
+        var (document, isNoted) = (reader.JsonOrNull(0)!, reader.GetBoolean(1));
         if (!WorkflowReader.TryRead(document.Element, Unlimited, out var workflow, out var faults))
             throw new InvalidOperationException($"A stored definition cannot be read: {faults[0].Pointer}: {faults[0].Detail}");
-        cache.Add(KeyOf(organisation, hash), workflow!, workflow!.Bytes);
+        await reader.DisposeAsync();
+        if (isNoted)
+            use.Note(key);
+        else
+            await use.StoreAsync(organisation, hash, key, cancel);
+        cache.Add(key, workflow!, workflow!.Bytes);
         return workflow!;
     }
 
