@@ -1,4 +1,5 @@
 using System.Net;
+using Millrace.Chaos;
 using Millrace.Nodes;
 using Millrace.Tests.Support;
 using Millrace.Workflows;

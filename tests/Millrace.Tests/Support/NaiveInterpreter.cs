@@ -15,7 +15,7 @@ internal sealed record Interpretation(InstanceStatus? Status, string? Result, st
 /// <summary>
 /// What a definition means, as plainly as it can be said: recursion over the JSON, with the language's own exceptions,
 /// tasks and cancellation for failures, branches and whatever is given up. It keeps no state that could be saved. It knows
-/// the forms that <see cref="RandomGraph"/> makes, and is the oracle for the machine.
+/// the forms that <c>RandomGraph</c> makes, and is the oracle for the machine.
 /// </summary>
 internal sealed class NaiveInterpreter(Func<string, string, NodeEvent> results, Func<string, TimeSpan> durations)
 {
@@ -184,8 +184,8 @@ internal sealed class NaiveInterpreter(Func<string, string, NodeEvent> results, 
                 await time.WaitUntilAsync(time.Now + duration, place, stop).ConfigureAwait(false);
                 return $$"""{"slept":true,"seconds":{{(duration / 1_000_000m).ToString("0.######", CultureInfo.InvariantCulture)}}}""";
             case "waitForSchedule":
-                var at = CronSchedule.Parse(node.GetProperty(kind).GetString()!, TimeZoneInfo.Utc, out _)!.Next(VirtualRun.Epoch.AddMicroseconds(time.Now));
-                await time.WaitUntilAsync(Micros(at - VirtualRun.Epoch), place, stop).ConfigureAwait(false);
+                var at = CronSchedule.Parse(node.GetProperty(kind).GetString()!, TimeZoneInfo.Utc, out _)!.Next(VirtualTime.Epoch.AddMicroseconds(time.Now));
+                await time.WaitUntilAsync(Micros(at - VirtualTime.Epoch), place, stop).ConfigureAwait(false);
                 return $$"""{"scheduled":true,"at":"{{at.UtcDateTime:yyyy-MM-ddTHH:mm:ssZ}}"}""";
             case "waitForSignal":
                 return await WaitForSignalAsync(node, place, stop).ConfigureAwait(false);

@@ -11,7 +11,7 @@ namespace Millrace.Tests.Support;
 /// </summary>
 internal sealed class VirtualRun
 {
-    public static readonly DateTimeOffset Epoch = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    public static readonly DateTimeOffset Epoch = VirtualTime.Epoch;
 
     private readonly Workflow workflow;
     private readonly Func<Execute, NodeEvent> results;
@@ -237,16 +237,4 @@ internal sealed class VirtualRun
         Machine.Outstanding(workflow, facts, State).Select(command => command.Key).Order(KeyOrder));
 
     private static readonly Comparer<NodeKey> KeyOrder = Comparer<NodeKey>.Create((a, b) => string.CompareOrdinal(a.ToString(), b.ToString()));
-}
-
-/// <summary>How an execution is to end.</summary>
-internal sealed record NodeEvent(Json? Result, NodeFailure? Failure)
-{
-    public static NodeEvent Of(string json) => new(Json.FromText(json), null);
-
-    public static NodeEvent Rows(params string[] rows) => Of($$"""{"rows":[{{string.Join(',', rows)}}],"row_count":{{rows.Length}}}""");
-
-    public static NodeEvent Fails(string message, bool retryable = true) => new(null, new(message, "X", retryable));
-
-    public InstanceEvent At(DateTimeOffset now, NodeKey key) => Failure is null ? new NodeCompleted(now, key, Result!) : new NodeFailed(now, key, Failure);
 }

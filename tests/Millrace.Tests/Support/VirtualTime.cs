@@ -6,6 +6,9 @@ namespace Millrace.Tests.Support;
 /// </summary>
 internal sealed class VirtualTime
 {
+    /// <summary>The beginning.</summary>
+    public static readonly DateTimeOffset Epoch = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
     private readonly SortedDictionary<Due, TaskCompletionSource> timers = [];
     private int order;
 

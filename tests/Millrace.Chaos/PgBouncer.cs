@@ -2,20 +2,9 @@ using System.Diagnostics;
 using Millrace.Server.LocalPostgres;
 using Npgsql;
 
-namespace Millrace.Tests.Support;
+namespace Millrace.Chaos;
 
-/// <summary>Says that a test needs PgBouncer; without it the test is skipped.</summary>
-[AttributeUsage(AttributeTargets.Method)]
-public sealed class PgBouncerFactAttribute : FactAttribute
-{
-    public PgBouncerFactAttribute()
-    {
-        if (PgBouncer.Program is null)
-            Skip = "needs PgBouncer (Debian: apt-get install pgbouncer)";
-    }
-}
-
-/// <summary>A PgBouncer on loopback, in transaction mode, in front of the tests' cluster.</summary>
+/// <summary>A PgBouncer on loopback, in transaction mode, in front of a PostgreSQL on loopback.</summary>
 internal sealed class PgBouncer : IAsyncDisposable
 {
     public static readonly string? Program = new[] { "/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/opt/homebrew/bin/pgbouncer" }.FirstOrDefault(File.Exists);
@@ -49,6 +38,7 @@ internal sealed class PgBouncer : IAsyncDisposable
             pool_mode = transaction
             default_pool_size = 8
             max_client_conn = 200
+            server_login_retry = 1
             logfile = {folder}/log
             """);
 
@@ -70,7 +60,8 @@ internal sealed class PgBouncer : IAsyncDisposable
             NoResetOnClose = true,
             MaxAutoPrepare = 0,
         }.ConnectionString;
-        await TestServer.EventuallyAsync(() => AnswersAsync(through), "PgBouncer answers");
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        await Direct.InsistAsync(through, "SELECT 1", limit.Token);
         return new(process, folder, through);
     }
 
@@ -80,18 +71,5 @@ internal sealed class PgBouncer : IAsyncDisposable
         await process.WaitForExitAsync();
         process.Dispose();
         Directory.Delete(folder, recursive: true);
-    }
-
-    private static async Task<bool> AnswersAsync(string connectionString)
-    {
-        try
-        {
-            await TestCluster.ExecuteAsync(connectionString, "select 1");
-            return true;
-        }
-        catch (NpgsqlException)
-        {
-            return false;
-        }
     }
 }
