@@ -1,5 +1,4 @@
-using System.Globalization;
-using Microsoft.AspNetCore.Http;
+using Millrace.Chaos.Sabotage;
 using Millrace.Server.LocalPostgres;
 using Millrace.Store;
 using Npgsql;
@@ -11,17 +10,26 @@ namespace Millrace.Chaos;
 /// </summary>
 internal sealed class ChaosRun(ChaosOptions options, Action<string> progress)
 {
+    /// <summary>The second database that instances write to.</summary>
+    public const string OtherDatabase = "other";
+
+    // For what is left when nothing is broken any more.
     private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(90);
+
+    private readonly Diary diary = new();
+    private readonly WorkingTime time = new();
 
     public async Task<ChaosReport> RunAsync(CancellationToken cancel)
     {
+        progress($"The seed is {options.Seed}.");
         var folder = Directory.CreateTempSubdirectory("millrace-chaos-").FullName;
+        var logs = new ServerLogs($"{folder}-logs");
         var programs = PostgresPrograms.Find(null)
             ?? throw new InvalidOperationException("An installed PostgreSQL 15 or newer is needed (Debian: apt-get install postgresql).");
         var cluster = await Cluster.StartAsync(programs, folder, [], cancel);
         try
         {
-            return await RunOnAsync(cluster, cancel);
+            return await RunOnAsync(cluster, folder, logs, cancel);
         }
         finally
         {
@@ -31,123 +39,100 @@ internal sealed class ChaosRun(ChaosOptions options, Action<string> progress)
         }
     }
 
-    private async Task<ChaosReport> RunOnAsync(Cluster cluster, CancellationToken cancel)
+    private async Task<ChaosReport> RunOnAsync(Cluster cluster, string folder, ServerLogs logs, CancellationToken cancel)
     {
         var store = new NpgsqlConnectionStringBuilder(cluster.ConnectionString) { Pooling = false, Timeout = 3 };
-        var other = new NpgsqlConnectionStringBuilder(store.ConnectionString) { Database = "other" };
-        await Direct.ExecuteAsync(store.ConnectionString, "CREATE DATABASE other");
+        var other = new NpgsqlConnectionStringBuilder(store.ConnectionString) { Database = OtherDatabase };
+        await Direct.ExecuteAsync(store.ConnectionString, $"CREATE DATABASE {OtherDatabase}");
         await Direct.ExecuteAsync(store.ConnectionString, Workload.Tables);
         await Direct.ExecuteAsync(other.ConnectionString, Workload.Tables);
 
         await using var proxy = new FaultyProxy(store.Port);
-        await using var receiver = await Receiver.StartAsync(AnswerBadlyAsync);
+        await using var receiver = await Receiver.StartAsync(BadAnswers.Of(options.Pause));
+        var through = new NpgsqlConnectionStringBuilder(cluster.ConnectionString) { Port = proxy.Port }.ConnectionString;
+        await using var bouncer = PgBouncer.Program is null ? null : await PgBouncer.StartAsync(through);
         var key = KeyStore.NewKey();
-        await using var fleet = new Fleet(options.Servers, () => StartServer(cluster.ConnectionString, proxy.Port, key), key);
+        var places = new ServerPlaces(options, through, bouncer, await WrongClock.MakeAsync(folder, options.ClockError), key);
+        await using var fleet = new Fleet(options.Servers, places.Start, key, logs);
         await fleet.StartAsync();
-        await DefineChildAsync(fleet, cancel);
 
-        var kinds = Workload.Kinds(receiver.Address);
-        var load = new Load(fleet, kinds);
-        var saboteur = new Saboteur(options, fleet, cluster, proxy);
-        var watch = new StallWatch(store.ConnectionString);
+        var caller = new Caller(fleet, store.ConnectionString);
+        var workload = new Workload(receiver.Address, options.Pause);
+        await workload.DefineAsync(caller, cancel);
+        var load = new Load(caller, workload, options);
+        using var database = new SemaphoreSlim(1);
+        var saboteur = new Saboteur(options,
+        [
+            new Kill(options, fleet), new Pause(options, fleet), new PauseAll(options, fleet, time),
+            new Crash(options, cluster, database), new ReadOnlyPeriod(options, store.ConnectionString, database, time),
+            new OldSnapshot(options, store.ConnectionString), new Cut(options, proxy),
+        ], diary);
+        var watch = new StallWatch(store.ConnectionString, time);
+        await WorkAsync(load, saboteur, watch, fleet, store.ConnectionString, cancel);
+
+        await fleet.EndAsync();
+        var report = new ChaosReport(options)
+        {
+            Faults = saboteur.Faults,
+            WrongClocks = Enumerable.Range(0, options.Servers).Count(places.IsWrong),
+            Pooled = Enumerable.Range(0, options.Servers).Count(places.IsPooled),
+            Resent = caller.Resent,
+            LongestStall = watch.Longest,
+            LongestStallOf = watch.LongestOf,
+            Diary = diary,
+            Logs = logs,
+        };
+        return await new Tally(load, receiver, store.ConnectionString, other.ConnectionString).CountAsync(report);
+    }
+
+    private async Task WorkAsync(Load load, Saboteur saboteur, StallWatch watch, Fleet fleet, string store, CancellationToken cancel)
+    {
         using var watching = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         using var breaking = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var looking = watch.RunAsync(watching.Token);
         var telling = TellAsync(load, saboteur, watch, watching.Token);
-        var ending = EndFaultsAsync(saboteur, breaking, cancel);
-        await Task.WhenAll(ending, saboteur.RunAsync(breaking.Token), load.RunAsync(options.Rate, breaking.Token, cancel));
+        var loading = load.RunAsync(breaking.Token, patience.Token);
+        var sabotage = saboteur.RunAsync(breaking.Token);
+        await EnoughAsync(load, saboteur, cancel);
+        await breaking.CancelAsync();
+        await sabotage;
 
         progress("No more faults and no more starts; waiting for what is left …");
         await fleet.WholeAsync(cancel);
-        await EndAsync(store.ConnectionString, cancel);
+        patience.CancelAfter(EndLimit);
+        await loading;
+        await EndAsync(store, cancel);
         await watching.CancelAsync();
         await Task.WhenAll(looking, telling);
-        var tally = new Tally(load.Acknowledged, receiver, store.ConnectionString, other.ConnectionString);
-        return await tally.CountAsync(new ChaosReport(options)
-        {
-            Kills = saboteur.Kills,
-            Pauses = saboteur.Pauses,
-            Restarts = saboteur.Restarts,
-            Cuts = saboteur.Cuts,
-            Acknowledged = load.Acknowledged.Count,
-            Resent = load.Resent,
-            LongestStall = watch.Longest,
-            LongestStallOf = watch.LongestOf,
-        });
     }
 
-    private async Task EndFaultsAsync(Saboteur saboteur, CancellationTokenSource breaking, CancellationToken cancel)
+    // A slow machine gets more time for the same.
+    private async Task EnoughAsync(Load load, Saboteur saboteur, CancellationToken cancel)
     {
         await Task.Delay(options.Duration, cancel);
+        var least = ChaosOptions.Least(options.Rate * 60, options.Duration);
         var begin = System.Diagnostics.Stopwatch.GetTimestamp();
-        while (!saboteur.HasDone(options.Duration) && System.Diagnostics.Stopwatch.GetElapsedTime(begin) < options.Duration)
+        while (!(saboteur.HasDone(options.Duration) && load.Acknowledged >= least) && System.Diagnostics.Stopwatch.GetElapsedTime(begin) < options.Duration)
             await Task.Delay(100, cancel);
-        await breaking.CancelAsync();
-    }
-
-    private ServerProcess StartServer(string connectionString, int port, string key)
-    {
-        var through = new NpgsqlConnectionStringBuilder(connectionString) { Port = port };
-        var other = new NpgsqlConnectionStringBuilder(through.ConnectionString) { Database = "other" };
-        return ServerProcess.StartOn(
-            through.ConnectionString,
-            key,
-            ("Millrace__Connections__other", other.ConnectionString),
-            ("Millrace__Pump__Lease", options.Lease.ToString()),
-            ("Millrace__Pump__PollInterval", "00:00:00.250"),
-            ("Millrace__Store__Buckets", options.Buckets.ToString(CultureInfo.InvariantCulture)),
-            ("Millrace__Store__PoolSize", "6"),
-            ("Millrace__Sql__PoolSize", "6"),
-            ("Millrace__Http__AllowPrivateNetworks", "true"),
-            ("Millrace__Http__BreakerPause", "00:00:00.500"),
-            ("DOTNET_gcServer", "0"),
-            ("Logging__LogLevel__Default", "Warning"));
-    }
-
-    private static async Task DefineChildAsync(Fleet fleet, CancellationToken cancel)
-    {
-        var answer = await fleet.SendAsync(
-            () => new(HttpMethod.Put, "workflows/child") { Content = new StringContent(Workload.Child, System.Text.Encoding.UTF8, "application/json") }, cancel);
-        if (answer?.Status is not (System.Net.HttpStatusCode.OK or System.Net.HttpStatusCode.Created))
-            throw new InvalidOperationException($"The workflow \"child\" was not taken: {answer}");
-    }
-
-    // One request in five fails: with an error, or with a connection that ends.
-    private static async Task AnswerBadlyAsync(HttpContext context, int count)
-    {
-        await Task.Delay(Random.Shared.Next(100));
-        switch (Random.Shared.Next(10))
-        {
-            case 0:
-                context.Response.StatusCode = StatusCodes.Status500InternalServerError;
-                break;
-            case 1:
-                context.Abort();
-                break;
-            default:
-                await context.Response.WriteAsync("ok");
-                break;
-        }
     }
 
     private async Task TellAsync(Load load, Saboteur saboteur, StallWatch watch, CancellationToken cancel)
     {
-        var begin = System.Diagnostics.Stopwatch.GetTimestamp();
         while (!cancel.IsCancellationRequested)
         {
             await Task.Delay(TimeSpan.FromSeconds(10), cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            progress(string.Create(CultureInfo.InvariantCulture,
-                $"{System.Diagnostics.Stopwatch.GetElapsedTime(begin):mm\\:ss}  {load.Acknowledged.Count} starts acknowledged, {watch.Live} instances live;"
-                + $" {saboteur.Kills} kills, {saboteur.Pauses} pauses, {saboteur.Restarts} restarts, {saboteur.Cuts} cuts; longest stall {watch.Longest.TotalSeconds:0.0} s"));
+            progress(string.Create(System.Globalization.CultureInfo.InvariantCulture,
+                $"{diary.Elapsed:mm\\:ss}  {load.Acknowledged} starts acknowledged, {watch.Live} instances live; {saboteur}; longest stall {watch.Longest.TotalSeconds:0.0} s"));
         }
     }
 
-    private static async Task EndAsync(string connectionString, CancellationToken cancel)
+    private static async Task EndAsync(string store, CancellationToken cancel)
     {
         var begin = System.Diagnostics.Stopwatch.GetTimestamp();
         while (System.Diagnostics.Stopwatch.GetElapsedTime(begin) < EndLimit)
         {
-            if (!await Direct.ScalarAsync<bool>(connectionString, "SELECT EXISTS (SELECT FROM millrace.work)"))
+            if (!await Direct.ScalarAsync<bool>(store, "SELECT EXISTS (SELECT FROM millrace.work)"))
                 return;
             await Task.Delay(200, cancel);
         }

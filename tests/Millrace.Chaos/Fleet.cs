@@ -4,10 +4,15 @@ using System.Net;
 namespace Millrace.Chaos;
 
 /// <summary>The server processes. Places stay; whoever is killed is followed by a new process at the same place.</summary>
-internal sealed class Fleet(int size, Func<ServerProcess> start, string key) : IAsyncDisposable
+/// <param name="size">How many places there are.</param>
+/// <param name="start">Starts a process at a place.</param>
+/// <param name="key">The API key.</param>
+/// <param name="logs">Takes what the processes have written.</param>
+internal sealed class Fleet(int size, Func<int, ServerProcess> start, string key, ServerLogs logs) : IAsyncDisposable
 {
     private readonly Member?[] members = new Member?[size];
     private readonly Lock gate = new();
+    private bool isReserved;
 
     /// <summary>Starts them all, and waits until they serve.</summary>
     public Task StartAsync() => Task.WhenAll(Enumerable.Range(0, size).Select(StartAsync));
@@ -16,27 +21,43 @@ internal sealed class Fleet(int size, Func<ServerProcess> start, string key) : I
     /// Kills one that runs, and starts the next at its place. One that is paused is left to wake, and one is always left
     /// that can take over: what nobody is there for stands still by right. Waits until there is one to spare.
     /// </summary>
-    public async Task KillAsync(CancellationToken cancel)
+    public async Task KillAsync(Random random, CancellationToken cancel)
     {
         (int Place, Member Member) chosen;
-        while (!TryTake(out chosen))
+        while (!TryTake(random, out chosen))
             await Task.Delay(50, cancel);
+        logs.NoteIfEnded(chosen.Place, chosen.Member.Process);
         await chosen.Member.Process.KillAsync();
+        logs.Keep(chosen.Place, chosen.Member.Process);
         await chosen.Member.DisposeAsync();
         _ = StartAsync(chosen.Place);
     }
 
     /// <summary>Stops one for a while, and lets it go on. Waits until there is one to spare.</summary>
-    public async Task PauseAsync(TimeSpan pause, CancellationToken cancel)
+    public async Task PauseAsync(TimeSpan pause, Random random, CancellationToken cancel)
     {
         Member? member;
-        while (!TryPause(out member))
+        while (!TryPause(random, out member))
             await Task.Delay(50, cancel);
-        await member.Process.PauseAsync();
-        await Task.Delay(pause, CancellationToken.None);
-        await member.Process.ResumeAsync();
-        lock (gate)
-            member.IsPaused = false;
+        await PauseAsync([member], pause);
+    }
+
+    /// <summary>Stops all of them at once, as soon as all are there, and lets them go on.</summary>
+    public async Task PauseAllAsync(TimeSpan pause, WorkingTime time, CancellationToken cancel)
+    {
+        try
+        {
+            Member[]? all;
+            while (!TryPauseAll(out all))
+                await Task.Delay(50, cancel);
+            using (time.Stop())
+                await PauseAsync(all, pause);
+        }
+        finally
+        {
+            lock (gate)
+                isReserved = false;
+        }
     }
 
     /// <summary>Sends a request to one that should be there, chosen at random; null where there was no answer.</summary>
@@ -50,7 +71,7 @@ internal sealed class Fleet(int size, Func<ServerProcess> start, string key) : I
         try
         {
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-            limit.CancelAfter(TimeSpan.FromSeconds(10));
+            limit.CancelAfter(TimeSpan.FromSeconds(20));
             using var message = request();
             using var response = await member.Client.SendAsync(message, limit.Token);
             return (response.StatusCode, await response.Content.ReadAsStringAsync(limit.Token));
@@ -68,26 +89,63 @@ internal sealed class Fleet(int size, Func<ServerProcess> start, string key) : I
             await Task.Delay(50, cancel);
     }
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Kills them all, so that nothing changes any more.</summary>
+    public async Task EndAsync()
     {
-        foreach (var member in members.OfType<Member>())
+        for (var place = 0; place < size; place++)
+        {
+            if (members[place] is not { } member)
+                continue;
+            logs.NoteIfEnded(place, member.Process);
+            await member.Process.KillAsync();
+            logs.Keep(place, member.Process);
             await member.DisposeAsync();
+            members[place] = null;
+        }
     }
 
+    public async ValueTask DisposeAsync() => await EndAsync();
+
+    // A server that cannot start is tried again, as whatever looks after servers does, and it is told of.
     private async Task StartAsync(int place)
     {
-        var process = start();
-        var client = await process.ClientAsync(key);
-        lock (gate)
-            members[place] = new(process, client);
+        while (true)
+        {
+            var process = start(place);
+            try
+            {
+                var client = await process.ClientAsync(key);
+                lock (gate)
+                    members[place] = new(process, client);
+                return;
+            }
+            catch (Exception e) when (e is InvalidOperationException or TimeoutException)
+            {
+                logs.NoteNoStart(place, e.Message);
+                logs.Keep(place, process);
+                await process.DisposeAsync();
+            }
+        }
     }
 
-    private bool TryTake(out (int Place, Member Member) chosen)
+    private async Task PauseAsync(Member[] chosen, TimeSpan pause)
+    {
+        await Task.WhenAll(chosen.Select(member => member.Process.PauseAsync()));
+        await Task.Delay(pause, CancellationToken.None);
+        await Task.WhenAll(chosen.Select(member => member.Process.ResumeAsync()));
+        lock (gate)
+        {
+            foreach (var member in chosen)
+                member.IsPaused = false;
+        }
+    }
+
+    private bool TryTake(Random random, out (int Place, Member Member) chosen)
     {
         lock (gate)
         {
             chosen = default;
-            if (Spare() is not { } place)
+            if (Spare(random) is not { } place)
                 return false;
             chosen = (place, members[place]!);
             members[place] = null;
@@ -95,22 +153,37 @@ internal sealed class Fleet(int size, Func<ServerProcess> start, string key) : I
         }
     }
 
-    private bool TryPause([NotNullWhen(true)] out Member? member)
+    private bool TryPause(Random random, [NotNullWhen(true)] out Member? member)
     {
         lock (gate)
         {
-            member = Spare() is { } place ? members[place] : null;
+            member = Spare(random) is { } place ? members[place] : null;
             if (member is not null)
                 member.IsPaused = true;
             return member is not null;
         }
     }
 
+    // From the first try on nobody else takes one, or all would hardly ever be there.
+    private bool TryPauseAll([NotNullWhen(true)] out Member[]? all)
+    {
+        lock (gate)
+        {
+            isReserved = true;
+            all = [.. members.OfType<Member>().Where(member => !member.IsPaused)];
+            if (all.Length < size)
+                return false;
+            foreach (var member in all)
+                member.IsPaused = true;
+            return true;
+        }
+    }
+
     // One that runs, of at least two.
-    private int? Spare()
+    private int? Spare(Random random)
     {
         var running = Enumerable.Range(0, size).Where(place => members[place] is { IsPaused: false }).ToList();
-        return running.Count < 2 ? null : running[Random.Shared.Next(running.Count)];
+        return isReserved || running.Count < 2 ? null : running[random.Next(running.Count)];
     }
 
     private sealed class Member(ServerProcess process, HttpClient client) : IAsyncDisposable

@@ -1,67 +1,39 @@
-using Millrace.Server.LocalPostgres;
+using System.Diagnostics;
+using Millrace.Chaos.Sabotage;
 
 namespace Millrace.Chaos;
 
 /// <summary>Breaks things, each kind of fault at its own average pace with random pauses in between.</summary>
-internal sealed class Saboteur(ChaosOptions options, Fleet fleet, Cluster cluster, FaultyProxy proxy)
+internal sealed class Saboteur(ChaosOptions options, IReadOnlyList<Fault> faults, Diary diary)
 {
-    private int kills;
-    private int pauses;
-    private int restarts;
-    private int cuts;
+    /// <summary>What is broken, and how often it has been.</summary>
+    public IReadOnlyList<Fault> Faults => faults;
 
-    public int Kills => kills;
-
-    public int Pauses => pauses;
-
-    public int Restarts => restarts;
-
-    public int Cuts => cuts;
-
-    public Task RunAsync(CancellationToken stop) => Task.WhenAll(
-        OftenAsync(options.KillsPerMinute, KillAsync, stop),
-        OftenAsync(options.PausesPerMinute, PauseAsync, stop),
-        OftenAsync(options.RestartsPerMinute, CrashAsync, stop),
-        OftenAsync(options.CutsPerMinute, _ => Task.FromResult(cuts += proxy.Cut(options.ConnectionsPerCut)), stop));
+    public Task RunAsync(CancellationToken stop) => Task.WhenAll(faults.Select(fault => OftenAsync(fault, stop)));
 
     /// <summary>Whether enough has been broken for a time; a slow machine needs longer for it.</summary>
-    public bool HasDone(TimeSpan time) =>
-        kills >= ChaosOptions.Least(options.KillsPerMinute, time) && pauses >= ChaosOptions.Least(options.PausesPerMinute, time)
-        && restarts >= ChaosOptions.Least(options.RestartsPerMinute, time) && cuts >= ChaosOptions.Least(options.CutsPerMinute * options.ConnectionsPerCut, time);
+    public bool HasDone(TimeSpan time) => faults.All(fault => fault.Count >= fault.Least(time));
 
-    private async Task KillAsync(CancellationToken stop)
-    {
-        await fleet.KillAsync(stop);
-        kills++;
-    }
-
-    private async Task PauseAsync(CancellationToken stop)
-    {
-        await fleet.PauseAsync(options.Pause, stop);
-        pauses++;
-    }
-
-    private async Task CrashAsync(CancellationToken stop)
-    {
-        await cluster.CrashAsync(CancellationToken.None);
-        restarts++;
-    }
+    public override string ToString() => string.Join(", ", faults.Select(fault => $"{fault.GetType().Name} {fault.Count}"));
 
     // Evenly over the time, within half of the way to the neighbours: by chance alone there would be long lulls.
-    private static async Task OftenAsync(double perMinute, Func<CancellationToken, Task> act, CancellationToken stop)
+    private async Task OftenAsync(Fault fault, CancellationToken stop)
     {
-        var period = TimeSpan.FromMinutes(1) / perMinute;
-        var begin = System.Diagnostics.Stopwatch.GetTimestamp();
+        var random = options.Random(fault.GetType().Name);
+        var period = TimeSpan.FromMinutes(1) / fault.PerMinute;
+        var begin = Stopwatch.GetTimestamp();
         for (var number = 0; !stop.IsCancellationRequested; number++)
         {
-            var due = period * (number + 0.25 + (Random.Shared.NextDouble() / 2));
-            var wait = due - System.Diagnostics.Stopwatch.GetElapsedTime(begin);
+            var due = period * (number + 0.25 + (random.NextDouble() / 2));
+            var wait = due - Stopwatch.GetElapsedTime(begin);
             if (wait > TimeSpan.Zero)
                 await Task.Delay(wait, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             try
             {
-                if (!stop.IsCancellationRequested)
-                    await act(stop);
+                if (stop.IsCancellationRequested)
+                    return;
+                await fault.DoAsync(random, stop);
+                diary.Note($"{fault.Name}: {fault.Count}");
             }
             catch (OperationCanceledException)
             {

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Npgsql;
 
 namespace Millrace.Chaos;
@@ -7,10 +6,9 @@ namespace Millrace.Chaos;
 /// Looks at the live instances from outside, four times a second. An instance that is not waiting for anything stands still
 /// from the moment at which it last came further or was last claimed; how long the longest did is what counts.
 /// </summary>
-internal sealed class StallWatch(string connectionString)
+internal sealed class StallWatch(string connectionString, WorkingTime time)
 {
-    private readonly long began = Stopwatch.GetTimestamp();
-    private readonly Dictionary<Guid, (string Sign, long Since)> seen = [];
+    private readonly Dictionary<Guid, (string Sign, TimeSpan Since)> seen = [];
 
     public TimeSpan Longest { get; private set; }
 
@@ -72,11 +70,11 @@ internal sealed class StallWatch(string connectionString)
         }
         else if (!seen.TryGetValue(id, out var before) || before.Sign != sign)
         {
-            seen[id] = (sign, Stopwatch.GetTimestamp());
+            seen[id] = (sign, time.Elapsed);
         }
-        else if (Stopwatch.GetElapsedTime(before.Since) is var stall && stall > Longest)
+        else if (time.Elapsed - before.Since is var stall && stall > Longest)
         {
-            (Longest, LongestOf) = (stall, $"instance {id}, {Stopwatch.GetElapsedTime(began):mm\\:ss} after the start: {sign}");
+            (Longest, LongestOf) = (stall, $"instance {id}, {DateTimeOffset.UtcNow:HH:mm:ss}: {sign}");
         }
     }
 }

@@ -1,131 +1,137 @@
-using System.Collections.Concurrent;
+using Millrace.Chaos.Kinds;
+using Millrace.Execution;
 using Npgsql;
 
 namespace Millrace.Chaos;
 
 /// <summary>Compares what is there with what should be.</summary>
-internal sealed class Tally(ConcurrentDictionary<string, (Kind Kind, Guid Instance)> started, Receiver receiver, string store, string other)
+internal sealed class Tally(Load load, Receiver receiver, string store, string other)
 {
-    private const int Completed = 4;
+    private readonly Findings findings = new();
+    private readonly Oracle oracle = new();
 
     public async Task<ChaosReport> CountAsync(ChaosReport report)
     {
-        var (completed, failed) = await OutcomesAsync();
-        var (missing, doubled) = await EffectsAsync();
-        var (wrongRequests, repeated) = Requests();
+        var stories = await new StoryReader(store, other).ReadAsync(load.Starts);
+        CompareStarts(stories);
+        var started = stories.Where(story => story.Start is not null).ToList();
+        foreach (var story in started)
+            CompareEnd(story);
+        await CompareEffectsAsync(started);
+        var repeated = CompareRequests(started);
+        foreach (var contradiction in load.Contradictions)
+            findings.Add(Finding.Answer, contradiction);
+        foreach (var fault in report.Logs.Faults)
+            findings.Add(Finding.Server, fault);
         return report with
         {
-            Completed = completed.Count,
-            Failed = failed,
-            Stuck = [.. started.Where(start => !completed.Contains(start.Value.Instance) && !failed.Any(text => text.Contains($"{start.Value.Instance}", StringComparison.Ordinal)))
-                .Select(start => $"{start.Key} ({start.Value.Kind.Name}), instance {start.Value.Instance}")],
-            WrongStarts = await WrongStartsAsync(),
-            Effects = started.Values.Sum(start => start.Kind.Effects.Values.Sum() + start.Kind.Elsewhere.Values.Sum()),
-            Missing = missing,
-            Doubled = doubled,
-            WrongResults = await WrongResultsAsync(),
-            WrongRequests = wrongRequests,
+            Acknowledged = load.Acknowledged,
+            Unanswered = load.Starts.Values.Count(start => start.Id is null),
+            Completed = started.Count(story => story.Status is InstanceStatus.Completed),
+            Failed = started.Count(story => story.Status is InstanceStatus.Failed && story.Kind.Ends.Contains(InstanceStatus.Failed)),
+            Cancelled = started.Count(story => story.Status is InstanceStatus.Cancelled),
+            Effects = started.Sum(story => story.Kind.Effects.Least + story.Kind.Elsewhere.Least),
+            Executions = started.Sum(story => story.Family.Sum(each => each.Lines.Count)),
             RepeatedRequests = repeated,
+            Findings = findings,
         };
     }
 
-    private async Task<(HashSet<Guid> Completed, List<string> Failed)> OutcomesAsync()
+    // An acknowledged start has one instance, the one that was named; of one that was not, there is one or none; and what
+    // came with one request is there as a whole or not at all.
+    private void CompareStarts(IReadOnlyList<Story> stories)
     {
-        var completed = new HashSet<Guid>();
-        var failed = new List<string>();
-        await foreach (var row in RowsAsync(store, """
-            SELECT outcome.id, outcome.status::integer, outcome.error::text
-            FROM millrace.outcome
-            JOIN millrace.instance USING (bucket, id)
-            WHERE instance.label = 'chaos' AND instance.parent_id IS NULL
-            """))
+        var byKey = stories.ToLookup(StoryReader.KeyOf);
+        foreach (var stranger in stories.Where(story => story.Start is null))
+            findings.Add(Finding.Start, $"nobody asked for instance {stranger.Id}", stranger);
+        foreach (var request in load.Starts.Values.GroupBy(start => start.Request))
         {
-            if (row.GetInt32(1) == Completed)
-                completed.Add(row.GetGuid(0));
-            else
-                failed.Add($"{row.GetGuid(0)}: {(row.IsDBNull(2) ? "no error" : row.GetString(2))}");
-        }
-
-        return (completed, failed);
-    }
-
-    // An acknowledged key has one instance, the one that was named; a key that was not acknowledged is none of ours.
-    private async Task<List<string>> WrongStartsAsync()
-    {
-        var instances = new Dictionary<string, List<Guid>>();
-        await foreach (var row in RowsAsync(store, "SELECT input ->> 'key', id FROM millrace.instance WHERE label = 'chaos' AND parent_id IS NULL"))
-            (instances.TryGetValue(row.GetString(0), out var list) ? list : instances[row.GetString(0)] = []).Add(row.GetGuid(1));
-        return [.. started
-            .Where(start => instances.GetValueOrDefault(start.Key) is not [var only] || only != start.Value.Instance)
-            .Select(start => $"{start.Key}: {string.Join(", ", instances.GetValueOrDefault(start.Key) ?? [])}; acknowledged was {start.Value.Instance}")];
-    }
-
-    private async Task<(List<string> Missing, List<string> Doubled)> EffectsAsync()
-    {
-        var missing = new List<string>();
-        var doubled = new List<string>();
-        foreach (var (database, effectsOf) in new[] { (store, (Func<Kind, IReadOnlyDictionary<string, int>>)(kind => kind.Effects)), (other, kind => kind.Elsewhere) })
-        {
-            var there = new Dictionary<string, long>();
-            await foreach (var row in RowsAsync(database, "SELECT key, count(*) FROM effect GROUP BY key"))
-                there[row.GetString(0)] = row.GetInt64(1);
-            foreach (var (key, (kind, _)) in started)
+            foreach (var start in request)
             {
-                foreach (var (name, expected) in effectsOf(kind))
-                {
-                    var count = there.GetValueOrDefault($"{key}/{name}");
-                    there.Remove($"{key}/{name}");
-                    if (count != expected)
-                        (count < expected ? missing : doubled).Add($"{key}/{name} ({kind.Name}): {count} in place of {expected}");
-                }
+                var ids = byKey[start.Key].Select(story => story.Id).ToList();
+                if (ids.Count > 1 || (start.Id is { } id && !ids.Contains(id)))
+                    findings.Add(Finding.Start, $"{start.Key} of request {start.Request}: {string.Join(' ', ids)}; acknowledged was {start.Id}", byKey[start.Key].FirstOrDefault());
             }
 
-            doubled.AddRange(there.Select(rest => $"{rest.Key}: {rest.Value} that nobody asked for"));
+            if (request.Count(start => byKey[start.Key].Any()) is var there and > 0 && there < request.Count())
+                findings.Add(Finding.Start, $"request {request.Key}: {there} of {request.Count()} starts");
         }
-
-        return (missing, doubled);
     }
 
-    // What a later node wrote down of an earlier one's result must be what the earlier one's only effect is.
-    private async Task<List<string>> WrongResultsAsync()
+    private void CompareEnd(Story story)
     {
-        var numbers = new Dictionary<string, long>();
-        var origins = new List<(string Key, long Origin)>();
+        if (story.Status is not { } status)
+            findings.Add(Finding.Stuck, $"it has not ended: {story.Work}", story);
+        else if (!story.Kind.Ends.Contains(status))
+            findings.Add(Finding.End, $"it is {status.Name()}: {story.Error?.Message}", story);
+        else if (story.Family.SelectMany(each => each.History).FirstOrDefault(FailedOfItself) is { } failed)
+            findings.Add(Finding.End, $"{failed.Key} failed: {failed.Error!.Message}", story);
+        else if ((oracle.Wrong(story) ?? story.Kind.Wrong(story)) is { } wrong)
+            findings.Add(Finding.History, wrong, story);
+        foreach (var child in story.Children.Where(child => child.Status is null && story.Status is not null))
+            findings.Add(Finding.Stuck, $"its child {child.Id} has not ended: {child.Work}", story);
+    }
+
+    // The only statements that are to fail divide by zero.
+    private static bool FailedOfItself(NodeExecution execution) =>
+        execution is { Kind: "sql", Status: NodeStatus.Failed, Error.Code: not PostgresErrorCodes.DivisionByZero };
+
+    // What a later node wrote down of an earlier one's result, and what the history has as results, must be the effects that are there.
+    private async Task CompareEffectsAsync(List<Story> stories)
+    {
+        var unfinished = findings.Where(item => item.Finding is Finding.End or Finding.Stuck).Select(item => item.Story).ToHashSet();
+        foreach (var story in stories.Where(story => !unfinished.Contains(story)))
+        {
+            foreach (var (name, count, expected) in story.Kind.Effects.Wrong(story.Effects).Concat(story.Kind.Elsewhere.Wrong(story.Elsewhere)))
+                findings.Add(count == 0 || (int.TryParse(expected, out var exact) && count < exact) ? Finding.Missing : Finding.Doubled, $"{name}: {count} in place of {expected}", story);
+        }
+
+        var numbers = new Dictionary<long, string>();
+        var byName = new Dictionary<string, long>();
+        var origins = new List<(string Name, long Origin)>();
         foreach (var database in new[] { store, other })
         {
-            await foreach (var row in RowsAsync(database, "SELECT key, number, origin FROM effect"))
+            await foreach (var row in Direct.RowsAsync(database, "SELECT key, number, origin FROM effect"))
             {
                 if (database == store)
-                    numbers[row.GetString(0)] = row.GetInt64(1);
+                    (numbers[row.GetInt64(1)], byName[row.GetString(0)]) = (row.GetString(0), row.GetInt64(1));
                 if (!row.IsDBNull(2))
                     origins.Add((row.GetString(0), row.GetInt64(2)));
             }
         }
 
-        return [.. origins.Where(item => numbers.GetValueOrDefault(OriginOf(item.Key)) != item.Origin).Select(item => $"{item.Key} has {item.Origin}")];
+        var byKey = stories.ToLookup(StoryReader.KeyOf);
+        foreach (var (name, origin) in origins.Where(item => byName.GetValueOrDefault(OriginOf(item.Name)) != item.Origin))
+            findings.Add(Finding.Result, $"{name} has {origin}", byKey[name.Split('/')[0]].FirstOrDefault());
+        foreach (var story in stories)
+        {
+            foreach (var number in Numbers(story).Where(number => !numbers.TryGetValue(number, out var name) || name.Split('/')[0] != story.Start!.Key))
+                findings.Add(Finding.Result, $"the effect {number} of its history is not there", story);
+        }
     }
 
-    private static string OriginOf(string key) => key.Split('/') is [var start, "parent"] ? $"{start}/child" : $"{key.Split('/')[0]}/1";
+    private static string OriginOf(string name) => name.Split('/') is [var start, "parent"] ? $"{start}/child" : $"{name.Split('/')[0]}/1";
 
-    private (List<string> Wrong, int Repeated) Requests()
-    {
-        var received = receiver.Requests
-            .GroupBy(request => request.Path.Split("key=")[1])
-            .ToDictionary(group => group.Key, group => group.Select(request => request.Headers.GetValueOrDefault("Idempotency-Key") ?? "").ToList());
-        var wrong = started
-            .SelectMany(start => start.Value.Kind.Requests.Keys.Select(name => $"{start.Key}/{name}"))
-            .Where(name => received.GetValueOrDefault(name)?.Distinct().ToList() is not [{ Length: > 0 }])
-            .ToList();
-        return (wrong, received.Values.Sum(keys => keys.Count - 1));
-    }
+    private static IEnumerable<long> Numbers(Story story) => story.Family
+        .SelectMany(each => each.History)
+        .Where(execution => execution is { Kind: "sql", Status: NodeStatus.Completed })
+        .SelectMany(execution => execution.Result!.Element.GetProperty("rows").EnumerateArray())
+        .Where(row => row.TryGetProperty("n", out _))
+        .Select(row => row.GetProperty("n").GetInt64());
 
-    private static async IAsyncEnumerable<NpgsqlDataReader> RowsAsync(string database, string sql)
+    private int CompareRequests(List<Story> stories)
     {
-        await using var connection = new NpgsqlConnection(database);
-        await connection.OpenAsync();
-        await using var command = new NpgsqlCommand(sql, connection);
-        await using var reader = await command.ExecuteReaderAsync();
-        while (await reader.ReadAsync())
-            yield return reader;
+        var received = receiver.Requests.ToLookup(request => request.Path.Split("key=")[1], request => request.Headers.GetValueOrDefault("Idempotency-Key") ?? "");
+        var expected = stories.SelectMany(story => story.Kind.Requests.Select(name => (Story: story, Name: $"{story.Start!.Key}/{name}"))).ToList();
+        foreach (var (story, name) in expected)
+        {
+            // Each attempt of a node has a key of its own, under which it may come several times.
+            var attempts = story.History.Count(execution => execution.Kind is "http");
+            var keys = received[name].Distinct().ToList();
+            if (keys.Count == 0 || keys.Contains("") || keys.Count > attempts)
+                findings.Add(Finding.Request, $"{name}: {attempts} executions in the history, and the keys {string.Join(' ', keys)}", story);
+        }
+
+        return received.Sum(request => request.Count() - request.Distinct().Count());
     }
 }

@@ -1,0 +1,35 @@
+using System.Collections.Concurrent;
+
+namespace Millrace.Chaos;
+
+/// <summary>What the server processes have written, by their places, in files that stay when something was wrong.</summary>
+internal sealed class ServerLogs(string folder)
+{
+    private readonly Lock gate = new();
+    private readonly ConcurrentQueue<string> faults = [];
+
+    /// <summary>Where the files are.</summary>
+    public string Folder => folder;
+
+    /// <summary>Processes that ended without having been told to, or did not start.</summary>
+    public IReadOnlyCollection<string> Faults => faults;
+
+    /// <summary>Keeps what a process has written until it ended.</summary>
+    public void Keep(int place, ServerProcess process)
+    {
+        lock (gate)
+        {
+            Directory.CreateDirectory(folder);
+            File.AppendAllLines(Path.Combine(folder, $"server-{place}.log"), [$"--- process {process.Process.Id}", .. process.Output]);
+        }
+    }
+
+    /// <summary>Notes it if a process has ended by itself.</summary>
+    public void NoteIfEnded(int place, ServerProcess process)
+    {
+        if (process.Process.HasExited)
+            faults.Enqueue($"server {place} ended by itself with {process.Process.ExitCode}: {string.Join(" | ", process.Output.TakeLast(5))}");
+    }
+
+    public void NoteNoStart(int place, string why) => faults.Enqueue($"server {place} did not start: {why}");
+}
