@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Millrace.Chaos.Sabotage;
 using Millrace.Server.LocalPostgres;
 using Millrace.Store;
@@ -13,8 +14,8 @@ internal sealed class ChaosRun(ChaosOptions options, Action<string> progress)
     /// <summary>The second database that instances write to.</summary>
     public const string OtherDatabase = "other";
 
-    // For what is left when nothing is broken any more.
-    private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(90);
+    // When nothing is broken any more, what is stuck is what nothing has been heard of for so long.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly Diary diary = new();
     private readonly WorkingTime time = new();
@@ -29,7 +30,10 @@ internal sealed class ChaosRun(ChaosOptions options, Action<string> progress)
         var cluster = await Cluster.StartAsync(programs, folder, [], cancel);
         try
         {
-            return await RunOnAsync(cluster, folder, logs, cancel);
+            var report = await RunOnAsync(cluster, folder, logs, cancel);
+            if (report.Holds)
+                logs.Remove();
+            return report;
         }
         finally
         {
@@ -100,9 +104,9 @@ internal sealed class ChaosRun(ChaosOptions options, Action<string> progress)
 
         progress("No more faults and no more starts; waiting for what is left …");
         await fleet.WholeAsync(cancel);
-        patience.CancelAfter(EndLimit);
+        await EndAsync(loading, store, cancel);
+        await patience.CancelAsync();
         await loading;
-        await EndAsync(store, cancel);
         await watching.CancelAsync();
         await Task.WhenAll(looking, telling);
     }
@@ -112,8 +116,8 @@ internal sealed class ChaosRun(ChaosOptions options, Action<string> progress)
     {
         await Task.Delay(options.Duration, cancel);
         var least = ChaosOptions.Least(options.Rate * 60, options.Duration);
-        var begin = System.Diagnostics.Stopwatch.GetTimestamp();
-        while (!(saboteur.HasDone(options.Duration) && load.Acknowledged >= least) && System.Diagnostics.Stopwatch.GetElapsedTime(begin) < options.Duration)
+        var begin = Stopwatch.GetTimestamp();
+        while (!(saboteur.HasDone(options.Duration) && load.Acknowledged >= least) && Stopwatch.GetElapsedTime(begin) < options.Duration)
             await Task.Delay(100, cancel);
     }
 
@@ -127,14 +131,20 @@ internal sealed class ChaosRun(ChaosOptions options, Action<string> progress)
         }
     }
 
-    private static async Task EndAsync(string store, CancellationToken cancel)
+    private static async Task EndAsync(Task loading, string store, CancellationToken cancel)
     {
-        var begin = System.Diagnostics.Stopwatch.GetTimestamp();
-        while (System.Diagnostics.Stopwatch.GetElapsedTime(begin) < EndLimit)
+        var before = "";
+        for (var since = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(since) < Patience;)
         {
-            if (!await Direct.ScalarAsync<bool>(store, "SELECT EXISTS (SELECT FROM millrace.work)"))
+            var now = await Direct.ScalarAsync<string>(store, """
+                SELECT format('%s live, %s ended, %s executions', (SELECT count(*) FROM millrace.work), (SELECT count(*) FROM millrace.outcome),
+                              (SELECT count(*) FROM millrace.node_execution))
+                """);
+            if (loading.IsCompleted && now.StartsWith("0 live", StringComparison.Ordinal))
                 return;
-            await Task.Delay(200, cancel);
+            if (now != before)
+                (before, since) = (now, Stopwatch.GetTimestamp());
+            await Task.Delay(500, cancel);
         }
     }
 }

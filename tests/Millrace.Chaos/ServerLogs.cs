@@ -24,6 +24,13 @@ internal sealed class ServerLogs(string folder)
         }
     }
 
+    /// <summary>Throws the files away.</summary>
+    public void Remove()
+    {
+        if (Directory.Exists(folder))
+            Directory.Delete(folder, recursive: true);
+    }
+
     /// <summary>Notes it if a process has ended by itself.</summary>
     public void NoteIfEnded(int place, ServerProcess process)
     {

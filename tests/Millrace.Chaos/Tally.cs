@@ -17,8 +17,12 @@ internal sealed class Tally(Load load, Receiver receiver, string store, string o
         var started = stories.Where(story => story.Start is not null).ToList();
         foreach (var story in started)
             CompareEnd(story);
-        await CompareEffectsAsync(started);
-        var repeated = CompareRequests(started);
+
+        // What did not come to its end for a reason that is told already has done nothing wrong by not doing the rest.
+        var unfinished = findings.Where(item => item.Finding is Finding.End or Finding.Stuck).Select(item => item.Story).ToHashSet();
+        var finished = started.Where(story => !unfinished.Contains(story)).ToList();
+        await CompareEffectsAsync(finished);
+        var repeated = CompareRequests(finished);
         foreach (var contradiction in load.Contradictions)
             findings.Add(Finding.Answer, contradiction);
         foreach (var fault in report.Logs.Faults)
@@ -79,8 +83,7 @@ internal sealed class Tally(Load load, Receiver receiver, string store, string o
     // What a later node wrote down of an earlier one's result, and what the history has as results, must be the effects that are there.
     private async Task CompareEffectsAsync(List<Story> stories)
     {
-        var unfinished = findings.Where(item => item.Finding is Finding.End or Finding.Stuck).Select(item => item.Story).ToHashSet();
-        foreach (var story in stories.Where(story => !unfinished.Contains(story)))
+        foreach (var story in stories)
         {
             foreach (var (name, count, expected) in story.Kind.Effects.Wrong(story.Effects).Concat(story.Kind.Elsewhere.Wrong(story.Elsewhere)))
                 findings.Add(count == 0 || (int.TryParse(expected, out var exact) && count < exact) ? Finding.Missing : Finding.Doubled, $"{name}: {count} in place of {expected}", story);
