@@ -44,6 +44,9 @@ internal sealed class VirtualRun
 
     public List<NodeExecution> History { get; } = [];
 
+    /// <summary>The same as the store would keep it.</summary>
+    public IReadOnlyList<HistoryLine> Stored => stored;
+
     /// <summary>The commands that were given, in order, and when.</summary>
     public List<Execute> Given { get; } = [];
 
