@@ -16,7 +16,7 @@ internal sealed record ChaosOptions
     public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(4);
 
     /// <summary>Starts a second.</summary>
-    public double Rate { get; init; } = 70;
+    public double Rate { get; init; } = 75;
 
     /// <summary>Over how many buckets instances are spread.</summary>
     public int Buckets { get; init; } = 1;
@@ -49,13 +49,13 @@ internal sealed record ChaosOptions
     public TimeSpan Pause => Lease + TimeSpan.FromSeconds(2);
 
     /// <summary>How long the database takes no writes at a time.</summary>
-    public TimeSpan ReadOnlyPeriod => TimeSpan.FromSeconds(3);
+    public TimeSpan ReadOnlyPeriod { get; init; } = TimeSpan.FromSeconds(3);
 
     /// <summary>How long a snapshot is held.</summary>
-    public TimeSpan OldSnapshot => TimeSpan.FromSeconds(20);
+    public TimeSpan OldSnapshot { get; init; } = TimeSpan.FromSeconds(15);
 
     /// <summary>By how much the clock of one of the servers is wrong.</summary>
-    public TimeSpan ClockError => TimeSpan.FromMinutes(10);
+    public TimeSpan ClockError { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>
     /// How long an instance may stand still: until the lease of a lost worker is over, and as long again as two cores with

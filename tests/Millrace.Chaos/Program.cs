@@ -5,7 +5,7 @@ using Spectre.Console;
 var minutes = new Option<double>("--minutes") { Description = "How long faults go on.", DefaultValueFactory = _ => 2 };
 var servers = new Option<int>("--servers") { Description = "How many server processes run.", DefaultValueFactory = _ => 3 };
 var lease = new Option<double>("--lease") { Description = "The servers' lease, in seconds.", DefaultValueFactory = _ => 4 };
-var rate = new Option<double>("--rate") { Description = "Starts a second.", DefaultValueFactory = _ => 70 };
+var rate = new Option<double>("--rate") { Description = "Starts a second.", DefaultValueFactory = _ => 75 };
 var buckets = new Option<int>("--buckets") { Description = "Over how many buckets instances are spread.", DefaultValueFactory = _ => 1 };
 var seed = new Option<int>("--seed") { Description = "Decides what is started and broken, in which order.", DefaultValueFactory = _ => Random.Shared.Next() };
 

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Millrace.Execution;
-using Millrace.Store;
 using Millrace.Values;
 using Npgsql;
 

@@ -1,4 +1,3 @@
-using Millrace.Chaos.Kinds;
 using Millrace.Execution;
 using Npgsql;
 

@@ -5,7 +5,7 @@ internal sealed class Plain : Kind
 {
     public override string Name => "plain";
 
-    public override int Share => 20;
+    public override int Share => 40;
 
     public override string Definition { get; } = $$"""{"do":[{{Insert("only")}}]}""";
 

@@ -63,7 +63,15 @@ internal sealed class ReadOnlyPeriod(ChaosOptions options, string store, Semapho
 internal sealed class OldSnapshot(ChaosOptions options, string store) : Fault(
     $"snapshots held for {options.OldSnapshot.TotalSeconds:0} s", options.OldSnapshotsPerMinute)
 {
+    // A restart of PostgreSQL ends it: then it begins again.
     public override async Task DoAsync(Random random, CancellationToken stop)
+    {
+        while (!await HoldAsync(stop))
+            await Task.Delay(100, stop);
+        Count++;
+    }
+
+    private async Task<bool> HoldAsync(CancellationToken stop)
     {
         try
         {
@@ -73,11 +81,11 @@ internal sealed class OldSnapshot(ChaosOptions options, string store) : Fault(
             await using var command = new NpgsqlCommand("SELECT count(*) FROM millrace.work", connection, transaction);
             await command.ExecuteScalarAsync(stop);
             await Task.Delay(options.OldSnapshot, stop);
-            Count++;
+            return await command.ExecuteScalarAsync(stop) is long;
         }
         catch (NpgsqlException)
         {
-            // PostgreSQL was restarted meanwhile: the next one holds longer.
+            return false;
         }
     }
 }

@@ -9,7 +9,10 @@ namespace Millrace.Chaos.Sabotage;
 /// </summary>
 internal sealed class WrongClock
 {
-    private static readonly string[] Compilers = ["/usr/bin/cc", "/usr/bin/gcc", "/usr/bin/clang"];
+    /// <summary>What makes it; null where there is none, or no such way to load it.</summary>
+    public static readonly string? Compiler =
+        OperatingSystem.IsLinux() ? new[] { "/usr/bin/cc", "/usr/bin/gcc", "/usr/bin/clang" }.FirstOrDefault(File.Exists) : null;
+
     private readonly string library;
     private readonly TimeSpan error;
 
@@ -19,19 +22,19 @@ internal sealed class WrongClock
     public IEnumerable<(string Name, string Value)> Environment =>
         [("LD_PRELOAD", library), ("MILLRACE_CLOCK_ERROR", error.TotalSeconds.ToString("0", CultureInfo.InvariantCulture))];
 
-    /// <summary>Makes it; null where there is no C compiler, or no such way to load it.</summary>
+    /// <summary>Makes it; null where that cannot be done.</summary>
     /// <param name="folder">Where the library is put.</param>
     /// <param name="error">By how much the clock is ahead.</param>
     public static async Task<WrongClock?> MakeAsync(string folder, TimeSpan error)
     {
-        if (!OperatingSystem.IsLinux() || Compilers.FirstOrDefault(File.Exists) is not { } compiler)
+        if (Compiler is null)
             return null;
         var source = Path.Combine(folder, "wrong_clock.c");
         var library = Path.Combine(folder, "wrong_clock.so");
         await using (var file = File.Create(source))
         await using (var text = typeof(WrongClock).Assembly.GetManifestResourceStream("wrong_clock.c")!)
             await text.CopyToAsync(file);
-        using var process = Process.Start(compiler, ["-shared", "-fPIC", "-O1", "-o", library, source]);
+        using var process = Process.Start(Compiler, ["-shared", "-fPIC", "-O1", "-o", library, source]);
         await process.WaitForExitAsync();
         return process.ExitCode == 0 ? new(library, error) : null;
     }
