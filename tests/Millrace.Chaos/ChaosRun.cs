@@ -63,7 +63,8 @@ internal sealed class ChaosRun(ChaosOptions options, Action<string> progress)
         var caller = new Caller(fleet, store.ConnectionString);
         var workload = new Workload(receiver.Address, options.Pause);
         await workload.DefineAsync(caller, cancel);
-        var load = new Load(caller, workload, options);
+        var watch = new StallWatch(store.ConnectionString, time);
+        var load = new Load(caller, workload, watch, options);
         using var database = new SemaphoreSlim(1);
         var saboteur = new Saboteur(options,
         [
@@ -71,7 +72,6 @@ internal sealed class ChaosRun(ChaosOptions options, Action<string> progress)
             new Crash(options, cluster, database), new ReadOnlyPeriod(options, store.ConnectionString, database, time),
             new OldSnapshot(options, store.ConnectionString), new Cut(options, proxy),
         ], diary);
-        var watch = new StallWatch(store.ConnectionString, time);
         await WorkAsync(load, saboteur, watch, fleet, store.ConnectionString, cancel);
 
         await fleet.EndAsync();

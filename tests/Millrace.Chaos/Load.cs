@@ -16,16 +16,21 @@ internal sealed record Start(string Key, Kind Kind, int Request, Guid? Id);
 /// Starts instances at a rate: single ones and batches, some under idempotency keys and again and again until they are
 /// acknowledged, some without and only once. Then does to each what its kind is for.
 /// </summary>
-internal sealed class Load(Caller caller, Workload workload, ChaosOptions options)
+internal sealed class Load(Caller caller, Workload workload, StallWatch watch, ChaosOptions options)
 {
     private const int LargestBatch = 40;
     private const int MostAtOnce = 10;
+
+    // A machine that is too slow for the rate is not drowned in it: what counts is that all is kept, not how fast.
+    private const int MostUnanswered = 64;
+    private const int MostLive = 1500;
 
     private readonly ConcurrentBag<Task> pending = [];
     private readonly ConcurrentQueue<string> contradictions = [];
     private readonly Random random = options.Random("load");
     private int keys;
     private int requests;
+    private int unanswered;
 
     /// <summary>What was started, by key.</summary>
     public ConcurrentDictionary<string, Start> Starts { get; } = new();
@@ -42,7 +47,10 @@ internal sealed class Load(Caller caller, Workload workload, ChaosOptions option
         var begin = Stopwatch.GetTimestamp();
         while (!stop.IsCancellationRequested)
         {
-            Begin(cancel);
+            if (Volatile.Read(ref unanswered) < MostUnanswered && watch.Live < MostLive)
+                Begin(cancel);
+            else
+                await Task.Delay(50, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             var ahead = TimeSpan.FromSeconds(keys / options.Rate) - Stopwatch.GetElapsedTime(begin);
             if (ahead > TimeSpan.Zero)
                 await Task.Delay(ahead, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -81,7 +89,7 @@ internal sealed class Load(Caller caller, Workload workload, ChaosOptions option
         HttpRequestMessage Ask() => Caller.Post(path, body, isKeyed ? $"r{starts[0].Request}" : null);
         try
         {
-            var answer = isKeyed ? await caller.InsistAsync(Ask, mayConflict: false, cancel) : await caller.TryAsync(Ask, cancel);
+            var answer = await AnswerAsync(Ask, isKeyed, cancel);
             if (answer is null)
                 return;
             var ids = Ids(answer);
@@ -100,6 +108,19 @@ internal sealed class Load(Caller caller, Workload workload, ChaosOptions option
         catch (OperationCanceledException)
         {
             contradictions.Enqueue($"request {starts[0].Request} ({starts.Count} starts), or what was to be done to them, was not answered in the end");
+        }
+    }
+
+    private async Task<string?> AnswerAsync(Func<HttpRequestMessage> ask, bool isKeyed, CancellationToken cancel)
+    {
+        Interlocked.Increment(ref unanswered);
+        try
+        {
+            return isKeyed ? await caller.InsistAsync(ask, mayConflict: false, cancel) : await caller.TryAsync(ask, cancel);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref unanswered);
         }
     }
 
