@@ -27,7 +27,7 @@ internal sealed class Definitions(Database database)
         var spans = await Partitions.SpansAsync(connection, cancel);
         if (spans.FirstOrDefault(span => !span.IsHolder) is not { } oldest)
             return 0;
-        var before = InstanceId.TimeOf(oldest.From) - Unused;
+        var before = InstanceId.TimeOf(oldest.From)!.Value - Unused;
 
         var (removed, referred) = (0L, (HashSet<(Guid, string)>?)null);
         for (short bucket = 0; bucket < database.Buckets; bucket++)

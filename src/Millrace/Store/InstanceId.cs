@@ -65,14 +65,6 @@ public static class InstanceId
         return new(bytes, bigEndian: true);
     }
 
-    /// <summary>When an id was made.</summary>
-    internal static DateTimeOffset TimeOf(Guid id)
-    {
-        Span<byte> bytes = stackalloc byte[16];
-        id.TryWriteBytes(bytes, bigEndian: true, out _);
-        return DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64BigEndian(bytes) >> 16);
-    }
-
     private static void FillRandom(Span<byte> bytes)
     {
         random ??= new byte[1024];
