@@ -33,6 +33,14 @@ public sealed class LimitOptions
     [Range(1024, 64 << 20)]
     public int ResultBytes { get; set; } = 1 << 20;
 
+    /// <summary>How many nodes of one instance may have completed that a <c>compensate</c> would undo.</summary>
+    [Range(1, 1_000_000)]
+    public int Compensations { get; set; } = 10_000;
+
+    /// <summary>The size of what the compensations of one instance read.</summary>
+    [Range(1 << 10, 256 << 20)]
+    public int CompensationBytes { get; set; } = 64 << 20;
+
     /// <summary>The size of a signal's data.</summary>
     [Range(1, 64 << 20)]
     public int SignalBytes { get; set; } = 256 << 10;

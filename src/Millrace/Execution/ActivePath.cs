@@ -12,12 +12,18 @@ internal readonly record struct ActiveNode(Node Node, PathScope Scope, NodeFrame
     public NodeKey Key => Scope.Key(Node, Frame.Attempt);
 }
 
-/// <summary>The active nodes of a state, outer ones before inner ones, otherwise in the order of the definition.</summary>
+/// <summary>
+/// The active nodes of a state, outer ones before inner ones, otherwise in the order of the definition; those that linger
+/// come last.
+/// </summary>
 internal static class ActivePath
 {
-    public static IEnumerable<ActiveNode> Of(Workflow workflow, InstanceFacts facts, InstanceState state) => state switch
+    public static IEnumerable<ActiveNode> Of(Workflow workflow, InstanceFacts facts, InstanceState state) =>
+        Walk(workflow, facts, state).Concat(state.Lingering.Select(item => new ActiveNode(workflow.NodeAt(item.Path), item.Scope, item.Frame)));
+
+    private static IEnumerable<ActiveNode> Walk(Workflow workflow, InstanceFacts facts, InstanceState state) => state switch
     {
-        { Ending: { } ending } => Walk(workflow.NodeAt(ending.Current.Path).Compensate, ending.Current.Scope, ending.Body),
+        { Ending: { Current: { } current, Body: { } body } } => Walk(workflow.NodeAt(current.Path).Compensate, current.Scope, body),
         { Root: { } root } => Walk(Machine.NodesOf(workflow, facts), PathScope.Root, root),
         _ => [],
     };

@@ -58,6 +58,7 @@ internal static class FrameJson
             ReadActivity(frame))
         {
             Forgiven = frame.TryGetProperty("forgiven", out var forgiven) ? forgiven.GetInt32() : 0,
+            TimedOut = frame.TryGetProperty("timed_out", out _),
         });
 
     private static void Write(Utf8JsonWriter writer, SequenceFrame frame)
@@ -69,6 +70,8 @@ internal static class FrameJson
         WriteTime(writer, "deadline", frame.Child.Deadline);
         if (frame.Child.Forgiven > 0)
             writer.WriteNumber("forgiven", frame.Child.Forgiven);
+        if (frame.Child.TimedOut)
+            writer.WriteBoolean("timed_out", true);
         Write(writer, frame.Child.Activity);
         writer.WriteEndObject();
     }

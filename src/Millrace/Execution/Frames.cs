@@ -21,6 +21,9 @@ public sealed record NodeFrame(int Attempt, DateTimeOffset StartedAt, DateTimeOf
     /// <summary>How many of the attempts do not count: those before a caller asked for the instance to be retried, and those that were held back.</summary>
     public int Forgiven { get; init; }
 
+    /// <summary>Whether the attempt has timed out, but could be undone, so that its end is awaited all the same.</summary>
+    public bool TimedOut { get; init; }
+
     internal DateTimeOffset? NextDue => Due.Earlier(Deadline, Activity.NextDue);
 }
 

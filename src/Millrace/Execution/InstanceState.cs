@@ -19,6 +19,12 @@ public sealed record InstanceFacts(Guid Id, string? Label, string? Workflow, Jso
 
     /// <summary>The most bytes that a node's result may take.</summary>
     public int ResultBytes { get; init; } = int.MaxValue;
+
+    /// <summary>The most compensations that an instance may have to keep.</summary>
+    public int Compensations { get; init; } = int.MaxValue;
+
+    /// <summary>The most bytes that what its compensations read may take.</summary>
+    public long CompensationBytes { get; init; } = long.MaxValue;
 }
 
 /// <summary>Where an instance stands: its active paths through the workflow, and its named results.</summary>
@@ -37,11 +43,17 @@ public sealed record InstanceState(SequenceFrame? Root, ImmutableDictionary<stri
     /// <summary>What is to be undone if the instance fails or is cancelled, in the order in which it was done.</summary>
     public ImmutableList<Compensation> Compensations { get; init; } = [];
 
+    /// <summary>About how many bytes <see cref="Compensations"/> take.</summary>
+    public long CompensationBytes { get; init; }
+
+    /// <summary>What was given up, but would have to be undone should it have happened: its end is awaited.</summary>
+    public ImmutableList<Lingering> Lingering { get; init; } = [];
+
     /// <summary>The end that waits for compensations to run; null where none is near.</summary>
     public Ending? Ending { get; init; }
 
     /// <summary>The earliest time at which a wait or deadline is due; null where nothing waits for time.</summary>
-    public DateTimeOffset? NextDue => Ending is { } ending ? ending.Body.NextDue : Root?.NextDue;
+    public DateTimeOffset? NextDue => Ending is { } ending ? ending.Body?.NextDue : Root?.NextDue;
 }
 
 /// <summary>Signals that wait to be received.</summary>
@@ -63,19 +75,43 @@ public sealed record Signal(long Number, string Name, Json Data);
 /// <param name="Path">The node's path in the definition.</param>
 /// <param name="Scope">Where it was executed.</param>
 /// <param name="Names">What its compensation reads, as it was when the node completed.</param>
-public sealed record Compensation(string Path, PathScope Scope, ImmutableDictionary<string, Json> Names);
+public sealed record Compensation(string Path, PathScope Scope, ImmutableDictionary<string, Json> Names)
+{
+    /// <summary>About how many bytes it takes where the state is kept.</summary>
+    internal long Bytes => Names.Sum(name => (long)name.Key.Length + name.Value.Utf8.Length);
+}
 
-/// <summary>An instance that will end once its compensations have run, the last one first.</summary>
+/// <summary>
+/// An execution that was given up while it may have been having its effects, of a node that can be undone. Nothing waits
+/// for its result, but if it completes, its compensation is registered.
+/// </summary>
+/// <param name="Path">The node's path in the definition.</param>
+/// <param name="Scope">Where it is executed.</param>
+/// <param name="Frame">What it is doing.</param>
+/// <param name="Names">What it and its compensation read, as it was when it was given up.</param>
+public sealed record Lingering(string Path, PathScope Scope, NodeFrame Frame, ImmutableDictionary<string, Json> Names)
+{
+    /// <summary>Which execution it is.</summary>
+    public NodeKey Key => new(Scope.Of(Path), Scope.Iteration, Frame.Attempt);
+}
+
+/// <summary>
+/// An instance that will end once nothing lingers any more, and its compensations have run, the last one first.
+/// </summary>
 /// <param name="Status">How it will end.</param>
 /// <param name="Error">Why.</param>
-/// <param name="Current">The compensation that runs.</param>
-/// <param name="Body">Where it stands.</param>
+/// <param name="Current">The compensation that runs; null while something lingers.</param>
+/// <param name="Body">Where it stands; null where none runs.</param>
 /// <param name="Own">What it has bound.</param>
 /// <param name="Failed">How many compensations have failed.</param>
 /// <param name="FirstFailure">Why the first of them did.</param>
 public sealed record Ending(
-    InstanceStatus Status, NodeError Error, Compensation Current, SequenceFrame Body, ImmutableDictionary<string, Json> Own,
-    int Failed, NodeError? FirstFailure);
+    InstanceStatus Status, NodeError Error, Compensation? Current, SequenceFrame? Body, ImmutableDictionary<string, Json> Own,
+    int Failed, NodeError? FirstFailure)
+{
+    /// <summary>From where the failed nodes can be tried again, should there turn out to be nothing to undo; null where they cannot.</summary>
+    public InstanceState? Resume { get; init; }
+}
 
 /// <summary>How an instance ended.</summary>
 /// <param name="Status">Completed, failed or cancelled.</param>

@@ -25,6 +25,8 @@ public static class Machine
         var turn = new Turn(workflow, facts, state, happened.At);
         if (happened is SignalArrived { Signal: var signal } && !turn.Deliver(signal))
             return new(state, [], []);
+        if (turn.EndLingering(happened) is { } decision)
+            return decision;
         if (state.Ending is { } ending)
             return turn.AdvanceEnding(ending, happened);
 
@@ -42,6 +44,8 @@ public static class Machine
     public static IReadOnlyList<Command> Outstanding(Workflow workflow, InstanceFacts facts, InstanceState state)
     {
         var turn = new Turn(workflow, facts, state, default);
+        foreach (var lingering in state.Lingering)
+            turn.Reissue(lingering);
         if (state.Ending is { } ending)
             turn.Reissue(ending);
         else if (state is { Root: { } root, Outcome: null })

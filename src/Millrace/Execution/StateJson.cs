@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 using Millrace.Values;
 
@@ -26,6 +27,14 @@ internal static class StateJson
             writer.WriteEndArray();
         }
 
+        if (!state.Lingering.IsEmpty)
+        {
+            writer.WriteStartArray("lingering");
+            foreach (var lingering in state.Lingering)
+                Write(writer, lingering);
+            writer.WriteEndArray();
+        }
+
         if (state.Ending is { } ending)
             Write(writer, ending);
         writer.WriteEndObject();
@@ -37,6 +46,7 @@ internal static class StateJson
         if (root.GetProperty("version").GetInt32() is var version and not Version)
             throw new InvalidOperationException($"A snapshot has version {version}; this program reads version {Version}.");
 
+        ImmutableList<Compensation> compensations = root.TryGetProperty("compensations", out var list) ? [.. list.EnumerateArray().Select(ReadCompensation)] : [];
         return new(
             root.TryGetProperty("root", out var frame) ? FrameJson.ReadSequence(frame) : null,
             FrameJson.ReadNames(root, "names"),
@@ -44,7 +54,9 @@ internal static class StateJson
             null)
         {
             Mailbox = root.TryGetProperty("mailbox", out var mailbox) ? ReadMailbox(mailbox) : Mailbox.Empty,
-            Compensations = root.TryGetProperty("compensations", out var list) ? [.. list.EnumerateArray().Select(ReadCompensation)] : [],
+            Compensations = compensations,
+            CompensationBytes = compensations.Sum(compensation => compensation.Bytes),
+            Lingering = root.TryGetProperty("lingering", out var lingering) ? [.. lingering.EnumerateArray().Select(ReadLingering)] : [],
             Ending = root.TryGetProperty("ending", out var ending) ? ReadEnding(ending) : null,
         };
     }
@@ -76,39 +88,75 @@ internal static class StateJson
     private static void Write(Utf8JsonWriter writer, Compensation compensation)
     {
         writer.WriteStartObject();
-        writer.WriteString("path", compensation.Path);
-        writer.WriteString("container", compensation.Scope.Container);
-        writer.WriteString("run", compensation.Scope.Run);
-        writer.WriteNumber("iteration", compensation.Scope.Iteration);
+        Write(writer, compensation.Path, compensation.Scope);
         FrameJson.WriteNames(writer, "names", compensation.Names);
         writer.WriteEndObject();
     }
 
-    private static Compensation ReadCompensation(JsonElement value) => new(
+    private static Compensation ReadCompensation(JsonElement value) =>
+        new(value.GetProperty("path").GetString()!, ReadScope(value), FrameJson.ReadNames(value.GetProperty("names")));
+
+    // The one node stands where a sequence would: its index means nothing.
+    private static void Write(Utf8JsonWriter writer, Lingering lingering)
+    {
+        writer.WriteStartObject();
+        Write(writer, lingering.Path, lingering.Scope);
+        FrameJson.Write(writer, "frame", new SequenceFrame(0, lingering.Frame));
+        FrameJson.WriteNames(writer, "names", lingering.Names);
+        writer.WriteEndObject();
+    }
+
+    private static Lingering ReadLingering(JsonElement value) => new(
         value.GetProperty("path").GetString()!,
-        new(value.GetProperty("container").GetString()!, value.GetProperty("run").GetString()!, value.GetProperty("iteration").GetInt32()),
+        ReadScope(value),
+        FrameJson.ReadSequence(value.GetProperty("frame")).Child,
         FrameJson.ReadNames(value, "names"));
+
+    private static void Write(Utf8JsonWriter writer, string path, PathScope scope)
+    {
+        writer.WriteString("path", path);
+        writer.WriteString("container", scope.Container);
+        writer.WriteString("run", scope.Run);
+        writer.WriteNumber("iteration", scope.Iteration);
+    }
+
+    private static PathScope ReadScope(JsonElement value) =>
+        new(value.GetProperty("container").GetString()!, value.GetProperty("run").GetString()!, value.GetProperty("iteration").GetInt32());
 
     private static void Write(Utf8JsonWriter writer, Ending ending)
     {
         writer.WriteStartObject("ending");
         writer.WriteString("status", ending.Status.Name());
         FrameJson.Write(writer, "error", ending.Error);
-        writer.WritePropertyName("current");
-        Write(writer, ending.Current);
-        FrameJson.Write(writer, "body", ending.Body);
+        if (ending.Current is { } current)
+        {
+            writer.WritePropertyName("current");
+            Write(writer, current);
+        }
+
+        if (ending.Body is { } body)
+            FrameJson.Write(writer, "body", body);
         FrameJson.WriteNames(writer, "own", ending.Own);
         writer.WriteNumber("failed", ending.Failed);
         FrameJson.Write(writer, "first_failure", ending.FirstFailure);
+        if (ending.Resume is { } resume)
+        {
+            writer.WritePropertyName("resume");
+            Write(resume).WriteTo(writer);
+        }
+
         writer.WriteEndObject();
     }
 
     private static Ending ReadEnding(JsonElement value) => new(
         StatusNames.InstanceStatusOf(value.GetProperty("status").GetString())!.Value,
         FrameJson.ReadError(value, "error")!,
-        ReadCompensation(value.GetProperty("current")),
-        FrameJson.ReadSequence(value.GetProperty("body")),
+        value.TryGetProperty("current", out var current) ? ReadCompensation(current) : null,
+        value.TryGetProperty("body", out var body) ? FrameJson.ReadSequence(body) : null,
         FrameJson.ReadNames(value, "own"),
         value.GetProperty("failed").GetInt32(),
-        FrameJson.ReadError(value, "first_failure"));
+        FrameJson.ReadError(value, "first_failure"))
+    {
+        Resume = value.TryGetProperty("resume", out var resume) ? Read(Json.From(resume)) : null,
+    };
 }

@@ -27,8 +27,8 @@ internal sealed partial class Turn
             // This branch decides; the others are given up, in the order in which they stand.
             for (var other = 0; other < branches.Count; other++)
             {
-                if (other != i && branches[other] is { Body: { } body })
-                    Drop(node.Branches[other], inner, body);
+                if (other != i && branches[other] is { Body: { } body, Own: var bound })
+                    Drop(new(node.Branches[other], inner, body, bound));
             }
 
             if (progress is not Failed<SequenceFrame>)

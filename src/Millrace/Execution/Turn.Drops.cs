@@ -11,16 +11,20 @@ internal sealed partial class Turn
     private void Drop(ImmutableArray<Node> nodes, PathScope scope, SequenceFrame frame)
     {
         var node = nodes[frame.Index];
+        if (Lingers(node, scope, frame.Child))
+            return;
         DropInner(node, scope, frame.Child);
         // A pause has no execution that could be given up: the attempt before it has ended, the one after not begun.
         if (frame.Child.Activity is not BackingOff)
             Record(scope.Key(node, frame.Child.Attempt), node.Kind, NodeStatus.Cancelled, frame.Child.StartedAt, null, null);
     }
 
+    private void Drop(InnerSequence inner) => Within(inner, () => Drop(inner.Nodes, inner.Scope, inner.Frame));
+
     private void DropInner(Node node, PathScope scope, NodeFrame frame)
     {
         foreach (var inner in InnerSequence.Of(node, scope, frame))
-            Drop(inner.Nodes, inner.Scope, inner.Frame);
+            Drop(inner);
         switch (frame.Activity)
         {
             case Executing:
@@ -70,8 +74,10 @@ internal sealed partial class Turn
     /// <summary>The same for a compensation that runs.</summary>
     public void Reissue(Ending ending)
     {
-        names = new(new(null, ending.Current.Names), ending.Own);
-        Reissue(workflow.NodeAt(ending.Current.Path).Compensate, ending.Current.Scope, ending.Body);
+        if (ending is not { Current: { } current, Body: { } body })
+            return;
+        names = new(new(null, current.Names), ending.Own);
+        Reissue(workflow.NodeAt(current.Path).Compensate, current.Scope, body);
     }
 
     private void Within(InnerSequence inner, Action step)

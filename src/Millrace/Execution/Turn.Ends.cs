@@ -4,15 +4,18 @@ using Millrace.Workflows;
 
 namespace Millrace.Execution;
 
-// The end of an instance: with a result at once; with a failure or at a caller's wish after its compensations have run.
+// The end of an instance: with a result at once; with a failure or at a caller's wish after what may still happen has
+// come to its end, and its compensations have run.
 internal sealed partial class Turn
 {
     /// <summary>Takes in an event while compensations run.</summary>
     public Decision AdvanceEnding(Ending ending, InstanceEvent happened)
     {
-        var nodes = workflow.NodeAt(ending.Current.Path).Compensate;
-        names = new(null, ending.Current.Names);
-        var (progress, own) = Scoped(ending.Own, () => Advance(nodes, ending.Current.Scope, ending.Body, happened));
+        if (ending is not { Current: { } current, Body: { } body })
+            return Decide(null, ending: ending);
+        var nodes = workflow.NodeAt(current.Path).Compensate;
+        names = new(null, current.Names);
+        var (progress, own) = Scoped(ending.Own, () => Advance(nodes, current.Scope, body, happened));
         return progress is Active<SequenceFrame> active
             ? Decide(null, ending: ending with { Body = active.Frame, Own = own })
             : CompensateNext(ending.Status, ending.Error, ending.Failed, ending.FirstFailure, progress);
@@ -23,20 +26,36 @@ internal sealed partial class Turn
     {
         if (frame is not null)
             Drop(nodes, PathScope.Root, frame);
-        return CompensateNext(InstanceStatus.Cancelled, new(reason ?? "cancelled", null, null, 0, CancelledCode, Retryable: false), 0, null, null);
+        return Undo(InstanceStatus.Cancelled, new(reason ?? "cancelled", null, null, 0, CancelledCode, Retryable: false), null);
     }
 
     /// <summary>Closes a decision about the workflow itself.</summary>
     public Decision Decided(Progress<SequenceFrame> progress) => progress switch
     {
         Active<SequenceFrame> active => Decide(active.Frame),
-        Completed<SequenceFrame> completed => Decide(null, new(InstanceStatus.Completed, completed.Result, null)),
-        Returned<SequenceFrame> returned => Decide(null, new(InstanceStatus.Completed, returned.Result, null)),
-        Failed<SequenceFrame> failed when compensations.IsEmpty =>
-            Decide(null, new(InstanceStatus.Failed, null, failed.Error)) with { Resume = Resume(failed.Resume) },
-        Failed<SequenceFrame> failed => CompensateNext(InstanceStatus.Failed, failed.Error, 0, null, null),
+        Completed<SequenceFrame> completed => Complete(completed.Result),
+        Returned<SequenceFrame> returned => Complete(returned.Result),
+        Failed<SequenceFrame> failed => Undo(InstanceStatus.Failed, failed.Error, new(failed.Resume, names.Own, 0, null)),
         _ => throw new InvalidOperationException($"A workflow cannot end with {progress.GetType().Name}."),
     };
+
+    private Decision Complete(Json result)
+    {
+        GiveUpLingering();
+        return Decide(null, new(InstanceStatus.Completed, result, null));
+    }
+
+    // What lingers may still have to be undone, as the first of all; so the first compensation waits for its end. Where
+    // nothing was done that would have to be undone, the instance can go on from where it failed.
+    private Decision Undo(InstanceStatus status, NodeError error, InstanceState? resume)
+    {
+        resume = compensations.IsEmpty ? resume : null;
+        if (!lingering.IsEmpty)
+            return Decide(null, ending: new(status, error, null, null, ImmutableDictionary<string, Json>.Empty, 0, null) { Resume = resume });
+        if (!compensations.IsEmpty)
+            return CompensateNext(status, error, 0, null, null);
+        return Decide(null, new(status, null, error)) with { Resume = resume is null ? null : resume with { Executions = state.Executions + ended.Count, Mailbox = mailbox } };
+    }
 
     // Runs compensations, the last one first, until one of them has to wait or none is left. One that fails does not keep
     // the others from being run.
@@ -70,10 +89,10 @@ internal sealed partial class Turn
         {
             Mailbox = outcome is null ? mailbox : Mailbox.Empty,
             Compensations = outcome is null ? compensations : [],
+            CompensationBytes = outcome is null ? compensationBytes : 0,
+            Lingering = lingering,
             Ending = ending,
         },
         commands,
         ended);
-
-    private InstanceState Resume(SequenceFrame root) => new(root, names.Own, state.Executions + ended.Count, null) { Mailbox = mailbox };
 }

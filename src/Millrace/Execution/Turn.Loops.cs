@@ -125,7 +125,7 @@ internal sealed partial class Turn
             return null;
 
         foreach (var other in InnerSequence.Of(node, scope, frame with { Activity = iterating with { Active = iterating.Active.Remove(index) } }))
-            Drop(other.Nodes, other.Scope, other.Frame);
+            Drop(other);
         return progress.Wrap<Activity>(_ => standing);
     }
 }

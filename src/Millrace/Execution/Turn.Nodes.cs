@@ -10,11 +10,12 @@ internal sealed partial class Turn
 {
     internal const string TimeoutCode = "timeout";
     internal const string CancelledCode = "cancelled";
+    private const string TooManyCode = "too_many_compensations";
 
     private Progress<NodeFrame> Begin(Node node, PathScope scope, int attempt, int forgiven)
     {
         var frame = new NodeFrame(attempt, at, Deadline(node), Executing.Instance) { Forgiven = forgiven };
-        return Guarded(node, scope, frame, () => Start(node, scope, frame));
+        return Guarded(node, scope, frame, () => TooMuchToUndo(node) is { } refused ? Fails(node, scope, frame, refused) : Start(node, scope, frame));
     }
 
     private Progress<NodeFrame> Advance(Node node, PathScope scope, NodeFrame frame, InstanceEvent happened)
@@ -77,6 +78,7 @@ internal sealed partial class Turn
         (frame.Activity, happened) switch
         {
             (Executing or AwaitingChildren, NodeCompleted done) when done.Key == scope.Key(node, frame.Attempt) => new Completed<Activity>(done.Result.As(KindOf(node))),
+            (Executing or AwaitingChildren, NodeFailed failed) when frame.TimedOut && failed.Key == scope.Key(node, frame.Attempt) => Fails(node, scope, frame, TimedOut(node)),
             (Executing, NodeFailed failed) when failed.Key == scope.Key(node, frame.Attempt) => Fails(node, scope, frame, failed.Failure),
             (AwaitingChildren, NodeFailed failed) when failed.Key == scope.Key(node, frame.Attempt) => FailsOfChild(node, scope, frame, failed),
             (Sleeping sleeping, TimerDue) when sleeping.Until <= at => Slept(node, sleeping, frame),
@@ -103,8 +105,7 @@ internal sealed partial class Turn
             case Completed<Activity> { Result: var result }:
                 if (node.As is { } name)
                     names = names.With(name, result);
-                if (!node.Compensate.IsEmpty)
-                    compensations = compensations.Add(new(node.Path, scope, names.Take(Workflow.ReadBy(node.Compensate))));
+                Register(node, scope, names);
                 Record(key, node.Kind, NodeStatus.Completed, frame.StartedAt, result, null);
                 break;
             case Returned<Activity> { Result: var result }:
@@ -164,10 +165,14 @@ internal sealed partial class Turn
 
     private Progress<NodeFrame> TimeOut(Node node, PathScope scope, NodeFrame frame)
     {
+        if (AwaitsEnd(node, frame))
+            return EndSoon(node, scope, frame);
         DropInner(node, scope, frame);
-        var error = ErrorOf(node, scope, frame.Attempt, new($"timed out after {node.Timeout}", TimeoutCode));
+        var error = ErrorOf(node, scope, frame.Attempt, TimedOut(node));
         return FailAttempt(node, scope.Key(node, frame.Attempt), frame with { Activity = Again }, error);
     }
+
+    private static NodeFailure TimedOut(Node node) => new($"timed out after {node.Timeout}", TimeoutCode);
 
     private static Retry RetryOf(Node node) => node.Retry ?? (node is HttpNode ? Retry.Default : Retry.None);
 

@@ -15,6 +15,8 @@ internal sealed partial class Turn(Workflow workflow, InstanceFacts facts, Insta
     private readonly List<NodeExecution> ended = [];
     private NameScope names = new(null, state.Names);
     private ImmutableList<Compensation> compensations = state.Compensations;
+    private long compensationBytes = state.CompensationBytes;
+    private ImmutableList<Lingering> lingering = state.Lingering;
     private Mailbox mailbox = state.Mailbox;
     private int room = MostAtOnce;
 

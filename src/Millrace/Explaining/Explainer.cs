@@ -24,11 +24,13 @@ public sealed class Explainer
     private readonly Dictionary<(string Path, int Iteration), ExecutionSketch> executions = [];
     private readonly Dictionary<string, int> lastTurns = new(StringComparer.Ordinal);
 
+    private readonly Dictionary<(string Path, int Iteration), NodeFrame> lingering;
     private readonly bool ended;
 
-    private Explainer(IEnumerable<ExecutionSketch> history, bool ended)
+    private Explainer(IEnumerable<ExecutionSketch> history, IEnumerable<Lingering> lingering, bool ended)
     {
         this.ended = ended;
+        this.lingering = lingering.ToDictionary(item => (item.Key.Path, item.Key.Iteration), item => item.Frame);
         foreach (var execution in history)
         {
             executions[(execution.Key.Path, execution.Key.Iteration)] = execution;
@@ -54,7 +56,7 @@ public sealed class Explainer
             InstanceStatus.Cancelled => Cancelled,
             _ => state.Ending is null ? Running : state.Ending.Status is InstanceStatus.Cancelled ? Cancelled : Failed,
         };
-        var nodes = new Explainer(history, status.IsEnd()).Sequence(Machine.NodesOf(workflow, facts), PathScope.Root, state.Root, around, state.Ending);
+        var nodes = new Explainer(history, state.Lingering, status.IsEnd()).Sequence(Machine.NodesOf(workflow, facts), PathScope.Root, state.Root, around, state.Ending);
         return new(workflow.Name, status.Name(), nodes);
     }
 
@@ -74,6 +76,8 @@ public sealed class Explainer
 
     private ExplainedNode Node(Node node, PathScope scope, NodeFrame? frame, bool isBehind, string around, Ending? ending)
     {
+        // What was given up and has not ended yet is shown as what it is: running.
+        frame ??= lingering.GetValueOrDefault((scope.Of(node), scope.Iteration));
         var execution = executions.GetValueOrDefault((scope.Of(node), scope.Iteration));
         var status = StatusOf(node, scope, frame, execution, isBehind, around);
         var explained = Describe(node) with
@@ -162,7 +166,7 @@ public sealed class Explainer
     // What undoes a node runs after everything else, if at all.
     private List<ExplainedNode> Compensation(Node node, PathScope scope, Ending? ending, string status)
     {
-        var isCurrent = ending?.Current.Path == node.Path && ending.Current.Scope == scope;
+        var isCurrent = ending?.Current is { } current && current.Path == node.Path && current.Scope == scope;
         var mayCome = status is Completed or Running or Waiting or Pending && !ended;
         return Sequence(node.Compensate, scope, isCurrent ? ending!.Body : null, mayCome ? Running : Skipped, null);
     }

@@ -25,6 +25,8 @@ internal sealed partial class InstanceRun
         {
             Entry = claim.Entry,
             ResultBytes = services.Limits.ResultBytes,
+            Compensations = services.Limits.Compensations,
+            CompensationBytes = services.Limits.CompensationBytes,
         };
         if (await FactsAsync(own, workflow) is not { } facts)
             return Over(workflow, own, new(InstanceStatus.Cancelled, null, new("the instance that had started it has ended", null, null, 0, Turn.CancelledCode)));

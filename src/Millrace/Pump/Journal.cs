@@ -12,6 +12,7 @@ namespace Millrace.Pump;
 internal sealed record Journal(Workflow Workflow, InstanceFacts Facts, InstanceState State)
 {
     private ImmutableArray<InstanceEvent> events = [];
+    private ImmutableHashSet<NodeKey> reissued = [];
 
     /// <summary>The executions that have ended and are not durable yet.</summary>
     public ImmutableArray<NodeExecution> Ended { get; private init; } = [];
@@ -28,15 +29,16 @@ internal sealed record Journal(Workflow Workflow, InstanceFacts Facts, InstanceS
         if (State.Outcome is not null)
             return this;
         var decision = Machine.Decide(Workflow, Facts, State, happened);
-        return this with
+        var taken = this with
         {
             State = decision.State,
             Resume = decision.Resume,
             // The end of something that nobody waits for leaves no trace, and could not be told again.
             events = happened is not (NodeCompleted or NodeFailed) || decision.Ended.Count > 0 ? events.Add(happened) : events,
             Ended = Ended.AddRange(decision.Ended),
-            Commands = decision.Commands.Count == 0 ? Commands : Joined(Commands, decision.Commands),
+            Commands = decision.Commands.Count == 0 ? Commands : Joined(Commands, decision.Commands, decision.State.Lingering),
         };
+        return decision.State.Lingering.IsEmpty ? taken : taken.WithoutUnbegun(Commands, happened.At);
     }
 
     /// <summary>Takes several events in, in their order.</summary>
@@ -45,22 +47,34 @@ internal sealed record Journal(Workflow Workflow, InstanceFacts Facts, InstanceS
     /// <summary>Ends the instance without asking anybody; children that it waits for are not wanted any more.</summary>
     public Journal End(Outcome outcome) => this with
     {
-        State = State with { Root = null, Ending = null, Outcome = outcome },
+        State = State with { Root = null, Ending = null, Lingering = [], Outcome = outcome },
         Commands = Waiting(),
         Resume = null,
     };
 
     /// <summary>Gives the commands of everything that is being executed and not begun here: a worker before had begun it.</summary>
-    public Journal Reissue() => this with
+    public Journal Reissue()
     {
-        Commands = Joined(Commands, [.. Machine.Outstanding(Workflow, Facts, State).Where(command => !Commands.Any(given => given.Key == command.Key))]),
-    };
+        List<Command> outstanding = [.. Machine.Outstanding(Workflow, Facts, State).Where(command => !Commands.Any(given => given.Key == command.Key))];
+        return this with { Commands = Joined(Commands, outstanding, State.Lingering), reissued = reissued.Union(outstanding.Select(static command => command.Key)) };
+    }
+
+    /// <summary>Whether the next checkpoint has something to tell.</summary>
+    public bool HasToTell => !Ended.IsEmpty || Commands.Any(static command => command is CancelChildren);
 
     /// <summary>The events behind the executions, where those alone do not tell.</summary>
     public Json? Events() => Ended.IsEmpty ? null : EventJson.Of(events, Ended);
 
-    /// <summary>What has ended is durable. Events without an execution stay: the next checkpoint tells of them.</summary>
-    public Journal Stored() => Ended.IsEmpty ? this : this with { Ended = [], events = [] };
+    /// <summary>
+    /// What has ended is durable, and children that nobody waits for have been told. Events without an execution stay: the
+    /// next checkpoint tells of them.
+    /// </summary>
+    public Journal Stored() => this with
+    {
+        Ended = [],
+        events = Ended.IsEmpty ? events : [],
+        Commands = Commands.RemoveAll(static command => command is CancelChildren),
+    };
 
     /// <summary>The executions that are not durable yet are given up: the store does not take them.</summary>
     public Journal Dropped() => this with { Ended = [], events = [] };
@@ -71,15 +85,29 @@ internal sealed record Journal(Workflow Workflow, InstanceFacts Facts, InstanceS
         Commands = carried.Length == Commands.Length ? [] : Commands.RemoveRange(carried),
     };
 
+    // What was given up before it had begun, here or anywhere, has had no effects and will have none: its end need not be
+    // awaited.
+    private Journal WithoutUnbegun(ImmutableArray<Command> given, DateTimeOffset at)
+    {
+        var unbegun = State.Lingering
+            .Where(item => !reissued.Contains(item.Key) && given.Any(command => command is Execute && command.Key == item.Key))
+            .Select(item => new NodeFailed(at, item.Key, new("given up before it had begun", Turn.CancelledCode, Retryable: false)))
+            .ToList();
+        return (this with { Commands = Commands.RemoveAll(command => unbegun.Exists(end => end.Key == command.Key)) }).Take(unbegun);
+    }
+
     // What has not begun need not be stopped.
-    private static ImmutableArray<Command> Joined(ImmutableArray<Command> commands, IReadOnlyList<Command> further)
+    private ImmutableArray<Command> Joined(ImmutableArray<Command> commands, IReadOnlyList<Command> further, ImmutableList<Lingering> lingering)
     {
         if (commands.IsEmpty && further.All(static command => command is Execute))
             return [.. further];
         var joined = commands.ToBuilder();
         foreach (var command in further)
         {
-            if (command is Execute || !RemoveUnbegun(joined, command.Key))
+            // A worker before may have started children that are to be started once more: they are told all the same. Those
+            // whose end is awaited must have been started.
+            if (command is Execute || lingering.Exists(item => item.Key == command.Key)
+                || !RemoveUnbegun(joined, command.Key) || (command is CancelChildren && reissued.Contains(command.Key)))
                 joined.Add(command);
         }
 

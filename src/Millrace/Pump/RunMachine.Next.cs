@@ -30,7 +30,7 @@ internal static partial class RunMachine
             return new Look();
         if (run.IsIdle && !MustHold(run, now))
             return Park(run, journal);
-        if (!journal.Ended.IsEmpty)
+        if (journal.HasToTell)
             return Progress(run, journal);
         if (Due(run, journal) is { IsEmpty: false } commands)
             return new Begin(commands);
@@ -70,7 +70,7 @@ internal static partial class RunMachine
     // been done already is kept first.
     private static RunStep HandBack(RunState run) => run switch
     {
-        { IsUnsure: false, Journal: { Ended.IsEmpty: false } journal } => Progress(run, journal),
+        { IsUnsure: false, Journal: { HasToTell: true } journal } => Progress(run, journal),
         { Durable: { } durable } => new Write(new ParkCheckpoint(run.Claim.Lease, [], DateTimeOffset.UnixEpoch, durable, WaitingOn.Nothing, Seen(run)), IsLast: true),
         _ => new Release(null, TimeSpan.Zero),
     };

@@ -70,6 +70,15 @@ public sealed class ExplainTests
     }
 
     [Fact]
+    public void What_lingers_is_shown_as_running()
+    {
+        var run = VirtualRun.Of(
+            """{"race":[[{"sql":"fast"}],[{"sql":"slow","compensate":[{"sql":"undo"}]}],[{"run":"child","compensate":[{"sql":"undo"}]}]]},{"sleep":"1h"}""");
+        run.StepPast(command => command is ExecuteSql { Sql.Query.Source: "fast" });
+        Assert.Equal(["completed race", "  completed sql", "  running sql", "    pending sql", "  waiting run", "    pending sql", "waiting sleep"], Picture(run));
+    }
+
+    [Fact]
     public void Everything_that_waits_says_what_for()
     {
         var run = VirtualRun.Of(

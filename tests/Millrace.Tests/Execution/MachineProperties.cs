@@ -31,14 +31,15 @@ public sealed class MachineProperties
     {
         var random = new System.Random(example.Seed);
         var signals = Enumerable.Range(0, random.Next(4))
-            .Select(i => (At: TimeSpan.FromMicroseconds(random.Next(1, 6_000_000)), Name: random.Next(2) == 0 ? "s1" : "s2", Data: $"{i}"))
+            .Select(i => (At: example.TimeOf(random.Next(1, 6_000_000)), Name: random.Next(2) == 0 ? "s1" : "s2", Data: $"{i}"))
             .OrderBy(signal => signal.At)
             .ToList();
-        TimeSpan? cancelAt = random.Next(8) == 0 ? TimeSpan.FromMicroseconds(random.Next(1, 6_000_000)) : null;
+        TimeSpan? cancelAt = random.Next(8) == 0 ? example.TimeOf(random.Next(1, 6_000_000)) : null;
 
         var run = new VirtualRun(ReadOrNull(example.Definition)!, command => ResultOf(example.Seed, KeyOf(command.Key), command.Node.Kind))
         {
-            Duration = command => DurationOf(example.Seed, KeyOf(command.Key)),
+            Duration = command => example.DurationOf(KeyOf(command.Key)),
+            CancelDuration = command => example.DurationOf($"{KeyOf(command.Key)} cancelled"),
         };
         foreach (var (at, name, data) in signals)
             run.SignalAt(at, name, data);
@@ -53,7 +54,7 @@ public sealed class MachineProperties
         }
         while (run.Step());
 
-        var expected = new NaiveInterpreter((key, kind) => ResultOf(example.Seed, key, kind), key => DurationOf(example.Seed, key)).Run(example.Definition, signals, cancelAt);
+        var expected = new NaiveInterpreter((key, kind) => ResultOf(example.Seed, key, kind), example.DurationOf).Run(example.Definition, signals, cancelAt);
         var error = run.Outcome?.Error is { Path: { } path } failure ? $"{path} {failure.Kind}" : null;
         Assert.Equal((expected.Status, expected.Error), (run.Outcome?.Status, error));
         Assert.Equal(expected.Result, run.Outcome?.Result?.ToString());
@@ -86,11 +87,8 @@ public sealed class MachineProperties
     private static Workflow? ReadOrNull(string definition) =>
         WorkflowReader.TryRead(JsonElement.Parse(definition), new LimitOptions(), out var workflow, out _) ? workflow : null;
 
-    // The same execution takes as long and ends the same way, in every run of a seed.
-    private static TimeSpan DurationOf(int seed, string key) =>
-        TimeSpan.FromMicroseconds(RandomOf(seed, $"{key} lasts").Next(1, 1_000_000));
-
-    // What is no statement may make what looks like a statement's result, and what is no request what looks like a response.
+    // The same execution ends the same way in every run of a seed. What is no statement may make what looks like a
+    // statement's result, and what is no request what looks like a response.
     private static NodeEvent ResultOf(int seed, string key, string kind)
     {
         var random = RandomOf(seed, key);
@@ -125,7 +123,16 @@ public sealed class MachineProperties
     /// <summary>A graph, and the seed of everything that happens to it.</summary>
     private sealed record Case(int Seed, string Definition)
     {
-        public static Case Of(int seed) => new(seed, RandomGraph.TextOf(new RandomGraph(new System.Random(seed)).Make()));
+        // In some of them much happens at the same time.
+        private bool HasTies => Seed % 3 == 0;
+
+        public static Case Of(int seed) => new(seed, RandomGraph.TextOf(new RandomGraph(new System.Random(seed), ties: seed % 3 == 0).Make()));
+
+        /// <summary>How long an execution takes: always the same for a seed.</summary>
+        public TimeSpan DurationOf(string key) => TimeOf(RandomOf(Seed, $"{key} lasts").Next(1, 1_000_000));
+
+        public TimeSpan TimeOf(int microseconds) =>
+            HasTies ? TimeSpan.FromMilliseconds(100 * ((microseconds / 100_000) + 1)) : TimeSpan.FromMicroseconds(microseconds);
 
         public static IEnumerable<Case> Shrink(Case example) =>
             GraphShrinker.Shrink(example.Definition).Where(smaller => ReadOrNull(smaller) is not null).Select(smaller => example with { Definition = smaller });

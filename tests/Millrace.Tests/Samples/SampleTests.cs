@@ -104,6 +104,32 @@ public sealed class SampleTests(SampleFixture fixture) : IClassFixture<SampleFix
     }
 
     [Fact]
+    public async Task Trip_saga_gives_back_a_car_that_is_booked_after_the_hotel_was_not()
+    {
+        var id = new TaskCompletionSource<string>();
+        await using var cars = await Receiver.StartAsync(async (context, _) =>
+        {
+            if (context.Request.Method != "POST")
+            {
+                context.Response.StatusCode = 204;
+                return;
+            }
+
+            // The booking is taken, but its answer comes when the hotel has failed already.
+            var failed = await id.Task;
+            await TestServer.EventuallyAsync(async () => (await server.NodesAsync(failed)).Any(node => node.GetProperty("kind").GetString() == "fail"), "the hotel is full");
+            context.Response.StatusCode = 201;
+            await context.Response.WriteAsJsonAsync(new { id = "c2" });
+        });
+        await SqlAsync("insert into sample.inventory values ('flight Bergen', 1), ('hotel Bergen', 0)");
+        id.SetResult(await StartAsync("trip-saga", $$"""{"to":"Bergen","cars_url":"{{cars.Address}}"}"""));
+        var instance = await server.InstanceAsync(await id.Task, "30s");
+        Assert.Equal(("failed", "no hotel in Bergen"), (instance.GetProperty("status").GetString(), instance.GetProperty("error").GetProperty("message").GetString()));
+        Assert.Equal(["POST /bookings", "DELETE /bookings/c2"], cars.Requests.Select(request => $"{request.Method} {request.Path}"));
+        Assert.Equal(1, await ScalarAsync<int>("select free from sample.inventory where item = 'flight Bergen'"));
+    }
+
+    [Fact]
     public async Task Drain_queue()
     {
         await using var target = await Receiver.StartAsync((context, _) =>

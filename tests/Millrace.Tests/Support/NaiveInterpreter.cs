@@ -17,6 +17,8 @@ internal sealed record Interpretation(InstanceStatus? Status, string? Result, st
 /// tasks and cancellation for failures, branches and whatever is given up. It keeps no state that could be saved. It knows
 /// the forms that <c>RandomGraph</c> makes, and is the oracle for the machine.
 /// </summary>
+/// <param name="results">How an execution ends.</param>
+/// <param name="durations">How long it takes, or, for the key with "cancelled" behind it, children that are cancelled.</param>
 internal sealed class NaiveInterpreter(Func<string, string, NodeEvent> results, Func<string, TimeSpan> durations)
 {
     private readonly VirtualTime time = new();
@@ -24,6 +26,7 @@ internal sealed class NaiveInterpreter(Func<string, string, NodeEvent> results, 
     private readonly List<(string Name, string Data)> mailbox = [];
     private readonly List<(string Place, string Name, TaskCompletionSource<string> Received)> waiters = [];
     private readonly Stack<(JsonElement Nodes, string Path, int Iteration, Names Names)> compensations = new();
+    private readonly List<Task> lingering = [];
 
     public Interpretation Run(string definition, IReadOnlyList<(TimeSpan At, string Name, string Data)> signals, TimeSpan? cancelAt)
     {
@@ -82,6 +85,8 @@ internal sealed class NaiveInterpreter(Func<string, string, NodeEvent> results, 
             status = InstanceStatus.Cancelled;
         }
 
+        // What may still happen comes to its end before anything is undone.
+        await Task.WhenAll(lingering).ConfigureAwait(false);
         while (compensations.TryPop(out var undo))
         {
             try
@@ -114,10 +119,7 @@ internal sealed class NaiveInterpreter(Func<string, string, NodeEvent> results, 
             try
             {
                 var result = await LimitedAsync(node, path, iteration, attempt, place, names, stop).ConfigureAwait(false);
-                if (node.TryGetProperty("as", out var name))
-                    names.Own[name.GetString()!] = result;
-                if (node.TryGetProperty("compensate", out var compensate))
-                    compensations.Push((compensate, path, iteration, names.Flat()));
+                Complete(node, path, iteration, names, result);
                 return result;
             }
             catch (FailException e) when (e.Retryable && retry.ValueKind is JsonValueKind.Object && attempt < retry.GetProperty("attempts").GetInt32())
@@ -132,11 +134,19 @@ internal sealed class NaiveInterpreter(Func<string, string, NodeEvent> results, 
         }
     }
 
+    private void Complete(JsonElement node, string path, int iteration, Names names, Value result)
+    {
+        if (node.TryGetProperty("as", out var name))
+            names.Own[name.GetString()!] = result;
+        if (node.TryGetProperty("compensate", out var compensate))
+            compensations.Push((compensate, path, iteration, names.Flat()));
+    }
+
     // Whoever executes statements, requests and calls minds their time; a signal's time-out is a result.
     private async Task<Value> LimitedAsync(JsonElement node, string path, int iteration, int attempt, string place, Names names, CancellationToken stop)
     {
         var kind = KindOf(node);
-        if (!node.TryGetProperty("timeout", out var timeout) || kind is "sql" or "http" or "call" or "waitForSignal")
+        if (!node.TryGetProperty("timeout", out var timeout) || kind is "sql" or "http" or "call" or "waitForSignal" || (IsOutside(node, kind) && node.TryGetProperty("compensate", out _)))
             return await AttemptAsync(node, kind, path, iteration, attempt, place, names, stop).ConfigureAwait(false);
 
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(stop);
@@ -175,8 +185,12 @@ internal sealed class NaiveInterpreter(Func<string, string, NodeEvent> results, 
         var inner = attempt == 1 ? path : $"{path}@{attempt}";
         switch (kind)
         {
-            case "sql" or "http" or "call" or "run":
-                return await ExecuteAsync(path, kind, iteration, attempt, stop).ConfigureAwait(false);
+            case "forEach" when node.GetProperty("forEach").GetArrayLength() == 0:
+                return "[]";
+            case var outside when IsOutside(node, outside):
+                return node.TryGetProperty("compensate", out _)
+                    ? await ExecuteUndoableAsync(node, path, kind, iteration, attempt, place, names, stop).ConfigureAwait(false)
+                    : await ExecuteAsync(path, kind, iteration, attempt, stop).ConfigureAwait(false);
             case "sleep":
                 if (Fill(node.GetProperty("sleep"), names).Text is not ['"', .. var text, '"'])
                     throw new FailException($"{path} sleep", retryable: false);
@@ -221,13 +235,13 @@ internal sealed class NaiveInterpreter(Func<string, string, NodeEvent> results, 
     private async Task<Value> ExecuteAsync(string path, string kind, int iteration, int attempt, CancellationToken stop)
     {
         var key = $"{path}#{iteration}#{attempt}";
-        var start = time.Now;
+        var (start, decision) = (time.Now, time.Decision);
         begun.Add((start, key));
         try
         {
             await time.WaitUntilAsync(start + Micros(durations(key)), "0", stop).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (time.Now == start)
+        catch (OperationCanceledException) when (time.Decision == decision)
         {
             // Given up in the moment in which it would have begun.
             begun.Remove((start, key));
@@ -236,13 +250,85 @@ internal sealed class NaiveInterpreter(Func<string, string, NodeEvent> results, 
 
         var end = results(key, kind);
         return end.Failure is { } failure ? throw new FailException($"{path} {kind}", failure.Retryable)
-            : new(end.Result!.ToString(), kind switch { "sql" => Made.ByStatement, "http" => Made.ByRequest, _ => Made.Otherwise });
+            : ResultOf(kind, end.Result!.ToString());
     }
+
+    // What can be undone is not stopped when it is given up: nobody waits for it, but should it complete, it is to be
+    // undone like everything that has. Children are told to end; those over their own time are still waited for.
+    private async Task<Value> ExecuteUndoableAsync(
+        JsonElement node, string path, string kind, int iteration, int attempt, string place, Names names, CancellationToken stop)
+    {
+        var key = $"{path}#{iteration}#{attempt}";
+        var decision = time.Decision;
+        begun.Add((time.Now, key));
+        using var unwanted = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        using var over = new CancellationTokenSource();
+        var hasChildren = kind is "forEach" || (kind is "run" && !IsDetached(node));
+        var outside = OutsideAsync(key, kind, hasChildren ? unwanted.Token : CancellationToken.None);
+        var isLate = false;
+        if (kind is "run" or "forEach" && node.TryGetProperty("timeout", out var timeout))
+            _ = LateAsync(time.Now + Micros(timeout.GetString()!));
+
+        async Task LateAsync(long at)
+        {
+            await time.WaitUntilAsync(at, place, over.Token).ConfigureAwait(false);
+            isLate = true;
+            unwanted.Cancel();
+        }
+
+        var given = new TaskCompletionSource();
+        await using var registration = stop.Register(given.SetResult).ConfigureAwait(false);
+        await Task.WhenAny(outside, given.Task).ConfigureAwait(false);
+        over.Cancel();
+        if (outside.IsCompleted)
+        {
+            var end = await outside.ConfigureAwait(false);
+            return end.Failure is { } failure ? throw new FailException($"{path} {kind}", isLate || failure.Retryable) : ResultOf(kind, end.Result!.ToString());
+        }
+
+        unwanted.Cancel();
+        if (time.Decision == decision)
+            begun.Remove((time.Now, key));
+        else
+            lingering.Add(LingerAsync(node, path, kind, iteration, names.Flat(), outside));
+        throw new OperationCanceledException(stop);
+    }
+
+    private async Task LingerAsync(JsonElement node, string path, string kind, int iteration, Names names, Task<NodeEvent> outside)
+    {
+        if ((await outside.ConfigureAwait(false)).Result is { } result)
+            Complete(node, path, iteration, names, ResultOf(kind, result.ToString()));
+    }
+
+    private async Task<NodeEvent> OutsideAsync(string key, string kind, CancellationToken cancelChildren)
+    {
+        var end = time.Now + Micros(durations(key));
+        try
+        {
+            await time.WaitUntilAsync(end, "0", cancelChildren).ConfigureAwait(false);
+            return results(key, kind);
+        }
+        catch (OperationCanceledException)
+        {
+            var cancelled = time.Now + Micros(durations($"{key} cancelled"));
+            await time.WaitUntilAsync(Math.Min(end, cancelled), "0", CancellationToken.None).ConfigureAwait(false);
+            return cancelled < end ? NodeEvent.Fails("cancelled") : results(key, kind);
+        }
+    }
+
+    private static Value ResultOf(string kind, string text) =>
+        new(text, kind switch { "sql" => Made.ByStatement, "http" => Made.ByRequest, _ => Made.Otherwise });
+
+    private static bool IsOutside(JsonElement node, string kind) =>
+        kind is "sql" or "http" or "call" or "run" || (kind is "forEach" && node.TryGetProperty("spread", out _));
+
+    private static bool IsDetached(JsonElement node) => node.TryGetProperty("wait", out var wait) && !wait.GetBoolean();
 
     private async Task<Value> BranchesAsync(JsonElement branches, string path, bool isRace, int iteration, string place, Names names, CancellationToken stop)
     {
         using var given = CancellationTokenSource.CreateLinkedTokenSource(stop);
         var decided = new TaskCompletionSource<int>();
+        var rest = new Rest();
         var scopes = branches.EnumerateArray().Select(_ => new Names(names)).ToArray();
         var tasks = new Task<Value>?[scopes.Length];
         var left = scopes.Length;
@@ -252,16 +338,19 @@ internal sealed class NaiveInterpreter(Func<string, string, NodeEvent> results, 
             await ((Task)branch).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (--left == 0 || isRace || !branch.IsCompletedSuccessfully)
                 decided.TrySetResult(index);
+            rest.Ended();
         }
 
         for (var i = 0; i < tasks.Length && !decided.Task.IsCompleted; i++)
         {
+            rest.Begun();
             tasks[i] = SequenceAsync(branches[i], $"{path}/{i}", iteration, $"{place}.{i:000}", scopes[i], given.Token);
             _ = WatchAsync(i, tasks[i]!);
         }
 
         var first = await decided.Task.ConfigureAwait(false);
         given.Cancel();
+        await rest.EndAsync().ConfigureAwait(false);
         var winner = tasks[first] ?? throw new InvalidOperationException();
         if (!isRace && winner.IsCompletedSuccessfully)
         {
@@ -312,6 +401,7 @@ internal sealed class NaiveInterpreter(Func<string, string, NodeEvent> results, 
         using var given = CancellationTokenSource.CreateLinkedTokenSource(stop);
         var atOnce = node.TryGetProperty("concurrency", out var most) ? most.GetInt32() : 10;
         var ended = new TaskCompletionSource<Exception?>();
+        var rest = new Rest();
         var done = new string[items.Length];
         var left = items.Length;
         if (left == 0)
@@ -341,6 +431,7 @@ internal sealed class NaiveInterpreter(Func<string, string, NodeEvent> results, 
             while (next < items.Length && active < atOnce && !ended.Task.IsCompleted)
             {
                 active++;
+                rest.Begun();
                 _ = ThenFillAsync(next++);
             }
         }
@@ -350,11 +441,13 @@ internal sealed class NaiveInterpreter(Func<string, string, NodeEvent> results, 
             await ItemAsync(index).ConfigureAwait(false);
             active--;
             Fill();
+            rest.Ended();
         }
 
         Fill();
         var failure = await ended.Task.ConfigureAwait(false);
         given.Cancel();
+        await rest.EndAsync().ConfigureAwait(false);
         if (failure is not null)
             System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
         return $"[{string.Join(',', done)}]";
@@ -582,6 +675,28 @@ internal sealed class NaiveInterpreter(Func<string, string, NodeEvent> results, 
             var flat = outer?.Flat() ?? new Names(null);
             flat.Bind(this);
             return flat;
+        }
+    }
+
+    // What is given up is given up as a whole, before anything else goes on. (A second one who awaits a task would be told
+    // on another thread.)
+    private sealed class Rest
+    {
+        private readonly TaskCompletionSource all = new();
+        private int left = 1;
+
+        public void Begun() => left++;
+
+        public void Ended()
+        {
+            if (--left == 0)
+                all.SetResult();
+        }
+
+        public Task EndAsync()
+        {
+            Ended();
+            return all.Task;
         }
     }
 

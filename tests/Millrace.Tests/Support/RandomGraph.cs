@@ -7,9 +7,11 @@ namespace Millrace.Tests.Support;
 
 /// <summary>
 /// Random workflows of every kind, that mean something: names are read where they may be bound, breaks stand in loops,
-/// loops end. Times differ from each other, so that what comes first does not hang on how equal times are ordered.
+/// loops end.
 /// </summary>
-internal sealed class RandomGraph(Random random)
+/// <param name="random">Where all choices come from.</param>
+/// <param name="ties">Whether times are so round that many are equal; else hardly any two are.</param>
+internal sealed class RandomGraph(Random random, bool ties = false)
 {
     private static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     private static readonly string[] Names = ["a", "b", "c", "d"];
@@ -51,7 +53,7 @@ internal sealed class RandomGraph(Random random)
             case 3:
                 return new() { ["http"] = "https://example.com/" };
             case 4:
-                return Chance(2) ? new() { ["call"] = "handler", ["with"] = Read() } : new() { ["run"] = "child", ["input"] = Read() };
+                return Chance(2) ? new() { ["call"] = "handler", ["with"] = Read() } : Run();
             case 5 or 6:
                 return new() { ["set"] = new JsonObject { [Name()] = Value(), ["d"] = Read() } };
             case 7 when !place.InItem:
@@ -81,7 +83,8 @@ internal sealed class RandomGraph(Random random)
                     loop["while"] = Condition(1);
                 return loop;
             case 21:
-                return new() { ["forEach"] = Times(random.Next(0, 4)), ["do"] = Nodes(inner with { InItem = true, IsAlone = false }), ["item"] = "i", ["concurrency"] = random.Next(1, 4) };
+                var forEach = new JsonObject { ["forEach"] = Times(random.Next(0, 4)), ["do"] = Nodes(inner with { InItem = true, IsAlone = false }), ["item"] = "i", ["concurrency"] = random.Next(1, 4) };
+                return Chance(4) && !place.Compensating ? Spread(forEach, inner) : forEach;
             case 22 or 23:
                 return Try(inner);
             // More than a decision takes at once. What runs beside it could overtake it then, so nothing does.
@@ -92,6 +95,22 @@ internal sealed class RandomGraph(Random random)
             default:
                 return new() { ["sql"] = "select 1" };
         }
+    }
+
+    private JsonObject Run()
+    {
+        var node = new JsonObject { ["run"] = "child", ["input"] = Read() };
+        if (Chance(3))
+            node["wait"] = false;
+        return node;
+    }
+
+    // How its items end is the children's affair; nothing inside can lead out.
+    private JsonObject Spread(JsonObject forEach, Place inner)
+    {
+        forEach["do"] = Nodes(inner with { InItem = true, InLoop = false, MayReturn = false });
+        forEach["spread"] = true;
+        return forEach;
     }
 
     private JsonObject Try(Place inner)
@@ -161,7 +180,7 @@ internal sealed class RandomGraph(Random random)
 
     private string Name() => Names[random.Next(3)];
 
-    private string Time(int most) => $"{((decimal)random.Next(1, most * 1000) / 1000).ToString(CultureInfo.InvariantCulture)}ms";
+    private string Time(int most) => ties ? $"{random.Next(1, (most / 100) + 1) * 100}ms" : $"{((decimal)random.Next(1, most * 1000) / 1000).ToString(CultureInfo.InvariantCulture)}ms";
 
     private bool Chance(int of) => random.Next(of) == 0;
 

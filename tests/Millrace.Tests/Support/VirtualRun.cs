@@ -16,25 +16,30 @@ internal sealed class VirtualRun
     private readonly Workflow workflow;
     private readonly Func<Execute, NodeEvent> results;
     private readonly InstanceFacts facts;
-    private readonly List<(Execute Command, DateTimeOffset EndsAt)> executing = [];
+    private readonly List<(Execute Command, DateTimeOffset EndsAt, bool IsCancelled)> executing = [];
     private readonly PriorityQueue<Func<InstanceEvent>, DateTimeOffset> arranged = new();
     private readonly List<Signal> signals = [];
     private readonly List<HistoryLine> stored = [];
     private Journal journal;
     private Json? snapshot;
 
-    public VirtualRun(Workflow workflow, Func<Execute, NodeEvent> results, string input = "null", int resultBytes = int.MaxValue)
+    public VirtualRun(Workflow workflow, Func<Execute, NodeEvent> results, string input = "null", int resultBytes = int.MaxValue, int compensations = int.MaxValue, long compensationBytes = long.MaxValue)
     {
         (this.workflow, this.results) = (workflow, results);
         facts = new(new Guid("01900000-0000-7000-8000-00000000abcd"), "label", "name", Json.FromText(input), Json.FromText("""{"v":"var"}"""))
         {
             ResultBytes = resultBytes,
+            Compensations = compensations,
+            CompensationBytes = compensationBytes,
         };
         journal = new(workflow, facts, InstanceState.Initial);
     }
 
     /// <summary>How long an execution takes.</summary>
     public Func<Execute, TimeSpan> Duration { get; init; } = _ => TimeSpan.FromMilliseconds(5);
+
+    /// <summary>How long children that are cancelled take to end.</summary>
+    public Func<Execute, TimeSpan> CancelDuration { get; init; } = _ => TimeSpan.FromMilliseconds(1);
 
     public InstanceState State => journal.State;
 
@@ -106,9 +111,7 @@ internal sealed class VirtualRun
         Now = next > Now ? next : Now;
         if (next == end)
         {
-            var ended = executing.First(item => item.EndsAt == end);
-            executing.Remove(ended);
-            Take(results(ended.Command).At(Now, ended.Command.Key));
+            End(executing.First(item => item.EndsAt == end));
         }
         else if (next == arrives)
         {
@@ -126,9 +129,8 @@ internal sealed class VirtualRun
     public void StepPast(Func<Execute, bool> which)
     {
         var ended = executing.First(item => which(item.Command));
-        executing.Remove(ended);
         Now = ended.EndsAt;
-        Take(results(ended.Command).At(Now, ended.Command.Key));
+        End(ended);
     }
 
     public VirtualRun ToEnd()
@@ -174,8 +176,9 @@ internal sealed class VirtualRun
         snapshot = StateJson.Write(journal.State);
         foreach (var command in Machine.Outstanding(workflow, facts, State).Cast<Execute>())
         {
-            executing.Add((command, Now + Duration(command)));
+            executing.Add((command, Now + Duration(command), false));
             Given.Add(command);
+            Begun.Add((Now, command.Key));
         }
 
         CheckCommands();
@@ -218,9 +221,13 @@ internal sealed class VirtualRun
         {
             if (command is Execute execute)
             {
-                executing.Add((execute, Now + Duration(execute)));
+                executing.Add((execute, Now + Duration(execute), false));
                 Given.Add(execute);
                 Begun.Add((Now, execute.Key));
+            }
+            else if (command is CancelChildren && Machine.Outstanding(workflow, facts, State).Any(other => other.Key == command.Key))
+            {
+                CancelSoon(command.Key);
             }
             else
             {
@@ -231,6 +238,22 @@ internal sealed class VirtualRun
         }
 
         CheckCommands();
+    }
+
+    private void End((Execute Command, DateTimeOffset EndsAt, bool IsCancelled) ended)
+    {
+        executing.Remove(ended);
+        var end = ended.IsCancelled ? NodeEvent.Fails("cancelled") : results(ended.Command);
+        Take(end.At(Now, ended.Command.Key));
+    }
+
+    // Their end is awaited: it comes sooner, unless it would have come by then anyway.
+    private void CancelSoon(NodeKey key)
+    {
+        var index = executing.FindIndex(item => item.Command.Key == key);
+        var at = Now + CancelDuration(executing[index].Command);
+        if (at < executing[index].EndsAt)
+            executing[index] = (executing[index].Command, at, true);
     }
 
     // What runs is what the state says is being executed, at all times: nothing goes on in a branch that was given up, and

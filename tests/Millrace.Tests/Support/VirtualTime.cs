@@ -11,9 +11,15 @@ internal sealed class VirtualTime
 
     private readonly SortedDictionary<Due, TaskCompletionSource> timers = [];
     private int order;
+    private bool isTimer;
 
     /// <summary>Microseconds since the beginning.</summary>
     public long Now { get; private set; }
+
+    /// <summary>
+    /// Changes with whatever happens next, but for timers that are due at the same time: they are one event to the machine.
+    /// </summary>
+    public int Decision { get; private set; }
 
     /// <summary>Waits. Ends of executions come before arrivals, and those before timers.</summary>
     public async Task WaitUntilAsync(long at, string place, CancellationToken stop)
@@ -38,10 +44,15 @@ internal sealed class VirtualTime
                 throw new InvalidOperationException("Everything waits, and nothing will come.");
             var (key, timer) = timers.First();
             timers.Remove(key);
+            if (key.At != Now || !(isTimer && IsTimer(key)))
+                Decision++;
+            isTimer = IsTimer(key);
             Now = key.At;
             timer.SetResult();
         }
     }
+
+    private static bool IsTimer(Due due) => due.Place.StartsWith('2');
 
     private readonly record struct Due(long At, string Place, int Order) : IComparable<Due>
     {
