@@ -9,7 +9,9 @@ internal static class Direct
     {
         await using var connection = new NpgsqlConnection(connectionString);
         await connection.OpenAsync();
-        await using var command = new NpgsqlCommand(sql, connection);
+        // One message holds one statement; several are a text that the server itself executes.
+        await using var command = new NpgsqlCommand(
+            sql.TrimEnd().TrimEnd(';').Contains(';', StringComparison.Ordinal) ? $"DO $all$ BEGIN EXECUTE $script${sql}$script$; END $all$" : sql, connection);
         await command.ExecuteNonQueryAsync();
     }
 
