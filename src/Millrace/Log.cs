@@ -82,4 +82,10 @@ internal static partial class Log
 
     [LoggerMessage(13, LogLevel.Error, "Handler {Handler} threw at {Path} of instance {Instance}")]
     public static partial void HandlerThrew(this ILogger log, string handler, Guid instance, string path, Exception exception);
+
+    [LoggerMessage(31, LogLevel.Warning, "The database of connection {Connection} could not be reached, {Tries} times")]
+    public static partial void DatabaseNotReached(this ILogger log, string connection, int tries, Exception exception);
+
+    [LoggerMessage(32, LogLevel.Warning, "Node {Path} of instance {Instance} names the connection {Connection}, which is not among {Known}")]
+    public static partial void ConnectionUnknown(this ILogger log, string path, Guid instance, string connection, string known);
 }

@@ -14,6 +14,13 @@ public sealed class SqlOptions
     public TimeSpan Timeout { get; set; } = TimeSpan.FromMinutes(5);
 
     /// <summary>
+    /// How long a statement may wait for one of its connection's places, which are shared out by organisation and by
+    /// instance, before its node fails with <c>busy</c>. A time-out of the node's own ends the wait earlier.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00.001", "1.00:00:00")]
+    public TimeSpan PlaceTimeout { get; set; } = TimeSpan.FromMinutes(30);
+
+    /// <summary>
     /// How long a statement's database may be away, restart, refuse connections or roll back for a deadlock before the
     /// node fails. A time-out of the node's own ends it earlier.
     /// </summary>

@@ -62,21 +62,20 @@ internal sealed class ReadPipeline : IAsyncDisposable
                 ends.Add(end);
         }
 
-        await connection.Places.WaitAsync();
         var begun = time.GetTimestamp();
         using var limit = new StatementLimit(Limit, CancellationToken.None);
         try
         {
+            // They are of many organisations, and together wait as one; not for long, since each may wait for itself.
+            using var place = await connection.Places.EnterAsync(Guid.Empty, Guid.Empty, limit.Stop);
+            begun = time.GetTimestamp();
+            limit.Begin(Limit);
             await statement.ReadAllAsync(connection, commands, Add, limit).WaitAsync(limit.GiveUp);
         }
         catch (Exception e)
         {
             if (StoreFaults.IsLostConnection(e))
-                connection.Source.Clear();
-        }
-        finally
-        {
-            connection.Places.Release();
+                connection.Clear();
         }
 
         NodeEnd[] answered;

@@ -1,6 +1,4 @@
-using System.Collections.Concurrent;
 using Millrace.Store;
-using Millrace.Values;
 using Npgsql;
 
 namespace Millrace.Nodes;
@@ -14,37 +12,25 @@ internal sealed class ReceiptException(string message) : Exception(message);
 /// </summary>
 internal sealed class ReceiptTable
 {
-    private const string Name = "millrace_receipt";
+    private const string Table = "millrace_receipt";
 
     // "receipt" in ASCII.
     private const long LockKey = 0x72_65_63_65_69_70_74;
-    private static readonly ConcurrentDictionary<string, string> Guards = new(StringComparer.Ordinal);
-    private static readonly ConcurrentDictionary<string, string> Inserts = new(StringComparer.Ordinal);
-    private volatile string? found;
+    private volatile Receipts? found;
     private volatile bool looked;
 
-    /// <summary>Its full name; null where there is none that can be used.</summary>
-    /// <param name="session">Where to look.</param>
+    /// <summary>Where receipts are kept; null where there is no table that can be used.</summary>
+    /// <param name="session">Where to look; not within a transaction.</param>
     /// <param name="afresh">Whether to look again where there was none: somebody else may have made it since.</param>
     /// <param name="cancel">Gives up.</param>
-    public async ValueTask<string?> FindAsync(NpgsqlConnection session, bool afresh, CancellationToken cancel)
+    public async ValueTask<Receipts?> FindAsync(NpgsqlConnection session, bool afresh, CancellationToken cancel)
     {
         if (looked && (found is not null || !afresh))
             return found;
-        await using var command = new NpgsqlCommand($"""
-            SELECT format('%I.{Name}', schema.nspname)
-            FROM pg_catalog.pg_class AS receipts
-            JOIN pg_catalog.pg_namespace AS schema ON schema.oid = receipts.relnamespace
-            WHERE receipts.relname = '{Name}' AND receipts.relkind IN ('r', 'p') AND receipts.relpersistence = 'p'
-              AND (schema.nspname = 'millrace' OR schema.nspname = ANY (current_schemas(false)))
-              AND has_schema_privilege(schema.oid, 'USAGE')
-              AND has_table_privilege(receipts.oid, 'SELECT') AND has_table_privilege(receipts.oid, 'INSERT')
-            ORDER BY schema.nspname = 'millrace' DESC, array_position(current_schemas(false), schema.nspname)
-            LIMIT 1
-            """, session);
-        found = await command.ExecuteScalarAsync(cancel) as string;
+        var receipts = await LookAsync(session, cancel);
+        found = receipts;
         looked = true;
-        return found;
+        return receipts;
     }
 
     /// <summary>Looks again the next time.</summary>
@@ -61,8 +47,8 @@ internal sealed class ReceiptTable
             {
                 // Those who make it at the same time do so one after the other: IF NOT EXISTS alone lets some of them fail.
                 new($"SELECT pg_advisory_xact_lock({LockKey})"),
-                new($"CREATE TABLE IF NOT EXISTS {schema}.{Name} {Shape}"),
-                new($"CREATE INDEX IF NOT EXISTS {Name}_age ON {schema}.{Name} (created_at, execution_id)"),
+                new($"CREATE TABLE IF NOT EXISTS {schema}.{Table} {Shape}"),
+                new($"CREATE INDEX IF NOT EXISTS {Table}_age ON {schema}.{Table} (created_at, execution_id)"),
             },
         };
         try
@@ -73,52 +59,19 @@ internal sealed class ReceiptTable
         {
             throw new ReceiptException(await RemedyAsync(session, cancel));
         }
+        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.WrongObjectType or PostgresErrorCodes.UndefinedColumn)
+        {
+            throw Unusable(schema);
+        }
 
-        Forget();
+        // Something of that name may have been there before, and be of no use.
+        if (await FindAsync(session, afresh: true, cancel) is null)
+            throw Unusable(schema);
     }
 
-    /// <summary>Refuses an execution that has a receipt: with an error, so that what follows it is not executed.</summary>
-    public static NpgsqlBatchCommand Guard(string table, Receipt receipt) => new(GuardOf(table))
-    {
-        Parameters = { Columns.Value(receipt.Effect), Columns.Value(InstanceId.BucketOf(receipt.Context.Instance)) },
-    };
-
-    /// <summary>Writes a receipt; a second one for an execution breaks the key, and with it the transaction.</summary>
-    public static NpgsqlBatchCommand Insert(string table, Receipt receipt, Json result) => new(InsertInto(table))
-    {
-        Parameters =
-        {
-            Columns.Value(InstanceId.BucketOf(receipt.Context.Instance)),
-            Columns.Value(receipt.Effect),
-            Columns.Value(receipt.Context.Organisation),
-            Columns.Value(receipt.Context.Instance),
-            Columns.Value(receipt.Key.Path),
-            Columns.Value(receipt.Key.Iteration),
-            Columns.Value(receipt.Key.Attempt),
-            Columns.Json(result),
-        },
-    };
-
-    /// <summary>The result that a receipt keeps; null where there is none.</summary>
-    public static async Task<Json?> ResultAsync(NpgsqlConnection session, string table, Receipt receipt, CancellationToken cancel)
-    {
-        await using var command = new NpgsqlCommand($"SELECT result FROM {table} WHERE execution_id = $1 AND bucket = $2", session)
-        {
-            Parameters = { Columns.Value(receipt.Effect), Columns.Value(InstanceId.BucketOf(receipt.Context.Instance)) },
-        };
-        await using var reader = await command.ExecuteReaderAsync(cancel);
-        return await reader.ReadAsync(cancel) ? reader.JsonOrNull(0) : null;
-    }
-
-    /// <summary>The text of <see cref="Guard"/>.</summary>
-    public static string GuardOf(string table) => Guards.GetOrAdd(table, static table =>
-        $"SELECT ('this execution has its receipt already: ' || execution_id)::integer FROM {table} WHERE execution_id = $1 AND bucket = $2");
-
-    /// <summary>The text of <see cref="Insert"/>.</summary>
-    public static string InsertInto(string table) => Inserts.GetOrAdd(table, static table => $"""
-        INSERT INTO {table} (bucket, execution_id, organisation_id, instance_id, path, iteration, attempt, result)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-        """);
+    private static ReceiptException Unusable(string schema) =>
+        new($"the statement writes, and its receipt, without which it could happen twice, cannot be kept: {schema}.{Table} must be a table as Millrace makes it, which"
+            + $" survives a crash, and which the login may read and insert into. If it is only unlogged: ALTER TABLE {schema}.{Table} SET LOGGED");
 
     /// <summary>A batch of receipts older than an age, in the order of their age; those after the given one.</summary>
     public static async Task<IReadOnlyList<OldReceipt>> OldAsync(
@@ -132,7 +85,7 @@ internal sealed class ReceiptTable
             LIMIT 5000
             """, session)
         {
-            Parameters = { Columns.Value(age), Columns.Value(after?.CreatedAt ?? DateTime.UnixEpoch), Columns.Value(after?.Effect ?? Guid.Empty) },
+            Parameters = { Columns.Value(age), Columns.Value(after?.CreatedAt ?? DateTime.UnixEpoch), Columns.Value(after?.Id ?? Guid.Empty) },
         };
         await using var reader = await command.ExecuteReaderAsync(cancel);
         var old = new List<OldReceipt>();
@@ -175,6 +128,22 @@ internal sealed class ReceiptTable
         )
         """;
 
+    private static async Task<Receipts?> LookAsync(NpgsqlConnection session, CancellationToken cancel)
+    {
+        await using var command = new NpgsqlCommand($"""
+            SELECT format('%I.{Table}', schema.nspname)
+            FROM pg_catalog.pg_class AS receipts
+            JOIN pg_catalog.pg_namespace AS schema ON schema.oid = receipts.relnamespace
+            WHERE receipts.relname = '{Table}' AND receipts.relkind IN ('r', 'p') AND receipts.relpersistence = 'p'
+              AND (schema.nspname = 'millrace' OR schema.nspname = ANY (current_schemas(false)))
+              AND has_schema_privilege(schema.oid, 'USAGE')
+              AND has_table_privilege(receipts.oid, 'SELECT') AND has_table_privilege(receipts.oid, 'INSERT')
+            ORDER BY schema.nspname = 'millrace' DESC, array_position(current_schemas(false), schema.nspname)
+            LIMIT 1
+            """, session);
+        return await command.ExecuteScalarAsync(cancel) is string name ? new(name) : null;
+    }
+
     private static async Task<string?> SchemaAsync(NpgsqlConnection session, CancellationToken cancel)
     {
         await using var command = new NpgsqlCommand("""
@@ -197,6 +166,6 @@ internal sealed class ReceiptTable
         await using var reader = await command.ExecuteReaderAsync(cancel);
         await reader.ReadAsync(cancel);
         return $"the statement writes, and its receipt, without which it could happen twice, cannot be kept: the login {reader.GetString(0)} can neither use nor make"
-            + $" a table {Name} in the database {reader.GetString(1)}. Give it a schema of its own there: CREATE SCHEMA {reader.GetString(2)}AUTHORIZATION {reader.GetString(0)}";
+            + $" a table {Table} in the database {reader.GetString(1)}. Give it a schema of its own there: CREATE SCHEMA {reader.GetString(2)}AUTHORIZATION {reader.GetString(0)}";
     }
 }

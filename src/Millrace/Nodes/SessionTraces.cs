@@ -13,7 +13,7 @@ internal static class SessionTraces
     private static readonly FrozenSet<string> Openings = Set("select insert update delete merge values with table");
 
     // Words that open nothing by themselves, but make a session's own table.
-    private static readonly FrozenSet<string> Suspicious = Set("temp temporary pg_temp");
+    private static readonly FrozenSet<string> Suspicious = Set("temp temporary");
 
     // What may stand before a parenthesis: key words, types, and functions of PostgreSQL's own that only compute.
     private static readonly FrozenSet<string> Harmless = Set("""
@@ -70,7 +70,7 @@ internal static class SessionTraces
             while (at < statement.Length && (IsNamePart(statement[at]) || statement[at] == '.'))
                 at++;
             var name = statement[begin..at].ToLowerInvariant();
-            if ((isFirst && !Openings.Contains(name)) || Suspicious.Contains(name) || name.StartsWith("pg_temp.", StringComparison.Ordinal))
+            if ((isFirst && !Openings.Contains(name)) || Suspicious.Contains(name) || name.Contains("pg_temp", StringComparison.Ordinal))
                 return true;
             if (IsCalled(statement, at) && !Harmless.Contains(name) && !NamesColumnsAfter(before))
                 return true;

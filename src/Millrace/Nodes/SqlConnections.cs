@@ -7,34 +7,6 @@ using Npgsql;
 
 namespace Millrace.Nodes;
 
-/// <summary>A named connection: a pool of its own, a queue for its places, and what is known of its database.</summary>
-/// <param name="Source">The pool.</param>
-/// <param name="Places">As many as the pool has.</param>
-/// <param name="IsPooled">Whether a transaction pooler stands in between, whose sessions take no settings of ours.</param>
-internal sealed record SqlConnection(NpgsqlDataSource Source, SemaphoreSlim Places, bool IsPooled)
-{
-    /// <summary>How long a statement may take by the sessions' own limit.</summary>
-    public required TimeSpan Timeout { get; init; }
-
-    /// <summary>
-    /// How long a transaction may stay open between two messages of ours, which follow each other at once: a worker that
-    /// is stopped in between must not hold its rows against the one that takes over.
-    /// </summary>
-    public required TimeSpan IdleInTransaction { get; init; }
-
-    /// <summary>Where receipts are kept.</summary>
-    public ReceiptTable Receipts { get; } = new();
-
-    /// <summary>What has been seen of the statements.</summary>
-    public StatementHabits Habits { get; } = new();
-
-    /// <summary>Finds dead connections; null behind a pooler, whose sessions are not the server's.</summary>
-    public SessionWatch? Watch { get; init; }
-
-    /// <summary>Lets quick reads share sessions.</summary>
-    public ReadPipeline? Pipeline { get; set; }
-}
-
 /// <summary>The named connections. Each has its own login, so what a statement may do is what its login may do.</summary>
 internal sealed class SqlConnections : IAsyncDisposable
 {
@@ -60,7 +32,7 @@ internal sealed class SqlConnections : IAsyncDisposable
     public SqlConnection? Find(string? name)
     {
         name ??= ConnectionStrings.Default;
-        return texts.GetValueOrDefault(name) is { } text ? open.GetOrAdd(name, _ => new(() => Open(text))).Value : null;
+        return texts.GetValueOrDefault(name) is { } text ? open.GetOrAdd(name, _ => new(() => Open(name, text))).Value : null;
     }
 
     /// <summary>The names that <see cref="Find"/> knows.</summary>
@@ -69,24 +41,16 @@ internal sealed class SqlConnections : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         foreach (var connection in open.Values.Where(connection => connection.IsValueCreated))
-        {
-            if (connection.Value.Pipeline is { } pipeline)
-                await pipeline.DisposeAsync();
-            if (connection.Value.Watch is { } watch)
-                await watch.DisposeAsync();
-            await connection.Value.Source.DisposeAsync();
-            connection.Value.Places.Dispose();
-        }
+            await connection.Value.DisposeAsync();
     }
 
-    private SqlConnection Open(string text)
+    private SqlConnection Open(string name, string text)
     {
         var builder = new NpgsqlConnectionStringBuilder(text)
         {
             ApplicationName = "millrace-sql",
-            // Statements take no more than there are places. The rest is for the look at those that last, and for those that
-            // were given up with their connections.
-            MaxPoolSize = (2 * settings.Sql.PoolSize) + 1,
+            // One more than statements take, for the look at those that last.
+            MaxPoolSize = settings.Sql.PoolSize + 1,
             Timezone = "UTC",
             Timeout = 10,
             // Which statement of a batch has failed tells an error of a receipt from one of its author.
@@ -98,17 +62,23 @@ internal sealed class SqlConnections : IAsyncDisposable
         };
 
         // A transaction pooler, which "No Reset On Close" announces, keeps no prepared statements and takes no options.
-        // Without one we put back those sessions ourselves that need it.
+        // Without one we put back those sessions ourselves that need it, at once and not with their next use.
         var isPooled = builder.NoResetOnClose;
         if (!isPooled)
         {
             builder.NoResetOnClose = true;
-            (builder.MaxAutoPrepare, builder.AutoPrepareMinUsages) = (50, 3);
             builder.Options = $"{SessionOptions()} {builder.Options}".TrimEnd();
         }
 
+        var wary = isPooled ? null : DataSources.Create(new NpgsqlConnectionStringBuilder(builder.ConnectionString)
+        {
+            MaxPoolSize = settings.Sql.PoolSize,
+            MaxAutoPrepare = 0,
+        }.ConnectionString, login);
+        if (!isPooled)
+            (builder.MaxAutoPrepare, builder.AutoPrepareMinUsages) = (50, 3);
         var source = DataSources.Create(builder.ConnectionString, login);
-        var connection = new SqlConnection(source, new(settings.Sql.PoolSize), isPooled)
+        var connection = new SqlConnection(name, source, wary ?? source, new(settings.Sql.PoolSize), isPooled)
         {
             Timeout = settings.Sql.Timeout,
             IdleInTransaction = IdleInTransaction,
@@ -123,5 +93,8 @@ internal sealed class SqlConnections : IAsyncDisposable
     // The server itself ends what nobody waits for any more.
     private string SessionOptions() => string.Create(
         CultureInfo.InvariantCulture,
-        $"-c statement_timeout={settings.Sql.Timeout.TotalMilliseconds:0} -c idle_in_transaction_session_timeout={IdleInTransaction.TotalMilliseconds:0} {ConnectionStrings.SessionChecks(settings.Sql.ClientCheckInterval)}");
+        $"-c statement_timeout={settings.Sql.Timeout.TotalMilliseconds:0} -c idle_in_transaction_session_timeout={IdleInTransaction.TotalMilliseconds:0} {Pinned} {ConnectionStrings.SessionChecks(settings.Sql.ClientCheckInterval)}");
+
+    // What values look like as text is not for a setting of the role or the database to say.
+    private static readonly string Pinned = string.Join(' ', SqlRun.Looks.Select(look => $"-c {look.Name}={look.Value}"));
 }

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Millrace.Configuration;
 using Millrace.Execution;
@@ -10,17 +11,26 @@ namespace Millrace.Nodes;
 /// Runs the statement of a SQL node, and rides out what is not its fault: a database that is away or restarts, a lost
 /// connection, a deadlock. Whatever the fault left behind, receipts keep the effects from happening twice.
 /// </summary>
-internal sealed class SqlExecutor(SqlConnections connections, SqlStatement statement, IOptions<MillraceOptions> options, TimeProvider time)
+internal sealed class SqlExecutor(
+    SqlConnections connections, SqlStatement statement, IOptions<MillraceOptions> options, TimeProvider time, ILogger<SqlExecutor> log)
 {
     private readonly SqlOptions settings = options.Value.Sql;
     private readonly Patience patience = new(time, StoreFaults.IsPassingForStatement);
 
     public async Task<NodeEnd> ExecuteAsync(NodeContext context, ExecuteSql command, CancellationToken cancel)
     {
+        // Where the databases are, and how they are logged in to, is for whoever runs the server, and so for its log.
         if (connections.Find(command.Sql.Connection) is not { } connection)
         {
-            return new NodeFailure($"there is no connection named \"{command.Sql.Connection}\"; known are {string.Join(", ", connections.Names)}"
-                + " (Millrace:Connections)", "connection", Retryable: false);
+            log.ConnectionUnknown(command.Key.Path, context.Instance, command.Sql.Connection!, string.Join(", ", connections.Names));
+            return new NodeFailure($"there is no connection named \"{command.Sql.Connection}\" (Millrace:Connections)", "connection", Retryable: false);
+        }
+
+        if (StatementWords.ControlsTransactions(command.Sql.Query.Text))
+        {
+            return new NodeFailure(
+                "every SQL node has a transaction of its own, which it cannot begin or end; put what belongs together into one statement (WITH …) or into a function",
+                "2D000", Retryable: false);
         }
 
         var timeout = command.Sql.Timeout ?? settings.Timeout;
@@ -36,7 +46,12 @@ internal sealed class SqlExecutor(SqlConnections connections, SqlStatement state
                 },
                 cancel);
         }
-        catch (PostgresException e)
+        catch (SessionRefusedException e)
+        {
+            log.DatabaseNotReached(connection.Name, tries, e);
+            return new NodeFailure($"the database of connection \"{connection.Name}\" refuses the session ({e.Code}); the server's log has the cause", e.Code);
+        }
+        catch (PostgresException e) when (!StoreFaults.IsLostConnection(e) && e.SqlState != PostgresErrorCodes.TooManyConnections)
         {
             cancel.ThrowIfCancellationRequested();
             return new NodeFailure(After(tries, e.MessageText), e.SqlState);
@@ -44,7 +59,9 @@ internal sealed class SqlExecutor(SqlConnections connections, SqlStatement state
         catch (NpgsqlException e)
         {
             cancel.ThrowIfCancellationRequested();
-            return new NodeFailure(After(tries, e.Message), "connection");
+            log.DatabaseNotReached(connection.Name, tries, e);
+            return new NodeFailure(
+                After(tries, $"the database of connection \"{connection.Name}\" cannot be reached; the server's log has the cause"), e.SqlState ?? "connection");
         }
         catch (ReceiptException e)
         {
@@ -56,8 +73,20 @@ internal sealed class SqlExecutor(SqlConnections connections, SqlStatement state
     {
         if (connection.Pipeline is { } pipeline && pipeline.Takes(context, command) && await pipeline.ExecuteAsync(command).WaitAsync(cancel) is { } end)
             return end;
-        await connection.Places.WaitAsync(cancel);
-        using var limit = new StatementLimit(timeout, cancel);
+        var wait = command.Sql.Timeout is { } own && own < settings.PlaceTimeout ? own : settings.PlaceTimeout;
+        using var limit = new StatementLimit(wait, cancel);
+        IDisposable place;
+        try
+        {
+            place = await connection.Places.EnterAsync(context.Organisation, context.Instance, limit.Stop);
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            return new NodeFailure($"no place came free on connection \"{connection.Name}\" within {wait}; the statement was not executed", "busy");
+        }
+
+        using var held = place;
+        limit.Begin(timeout);
         try
         {
             return await WaitAsync(statement.RunAsync(connection, context, command, timeout, limit), limit);
@@ -82,12 +111,8 @@ internal sealed class SqlExecutor(SqlConnections connections, SqlStatement state
         }
         catch (NpgsqlException e) when (StoreFaults.IsLostConnection(e))
         {
-            connection.Source.Clear();
+            connection.Clear();
             throw;
-        }
-        finally
-        {
-            connection.Places.Release();
         }
     }
 

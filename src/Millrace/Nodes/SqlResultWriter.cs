@@ -16,11 +16,14 @@ internal sealed class SqlResultWriter(int maxRows, int maxBytes)
         Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
-    public async Task<NodeEnd> WriteAsync(NpgsqlDataReader reader, CancellationToken cancel)
+    /// <param name="reader">Stands before the first row.</param>
+    /// <param name="types">The types of its database.</param>
+    /// <param name="cancel">Gives up.</param>
+    public async Task<NodeEnd> WriteAsync(NpgsqlDataReader reader, SqlTypes types, CancellationToken cancel)
     {
         var buffer = new ArrayBufferWriter<byte>(256);
         await using var writer = new Utf8JsonWriter(buffer, Options);
-        var columns = Columns(reader);
+        var columns = await ColumnsAsync(reader, types, cancel);
         var rows = 0;
         writer.WriteStartObject();
         writer.WriteStartArray("rows"u8);
@@ -68,7 +71,7 @@ internal sealed class SqlResultWriter(int maxRows, int maxBytes)
     }
 
     // A second column of a name gets a number behind it: members of an object have different names.
-    private static Column[] Columns(NpgsqlDataReader reader)
+    private static async ValueTask<Column[]> ColumnsAsync(NpgsqlDataReader reader, SqlTypes types, CancellationToken cancel)
     {
         var taken = new HashSet<string>(StringComparer.Ordinal);
         var columns = new Column[reader.FieldCount];
@@ -77,7 +80,9 @@ internal sealed class SqlResultWriter(int maxRows, int maxBytes)
             var name = reader.GetName(i);
             for (var number = 2; !taken.Add(name); number++)
                 name = $"{reader.GetName(i)}_{number}";
-            columns[i] = new(JsonEncodedText.Encode(name, Options.Encoder), SqlValues.WriterFor(reader.GetPostgresType(i)));
+            var type = reader.GetDataTypeOID(i);
+            columns[i] = new(
+                JsonEncodedText.Encode(name, Options.Encoder), types.TryGet(type, out var writer) ? writer! : await types.FindAsync(type, cancel));
         }
 
         return columns;

@@ -1,4 +1,3 @@
-using System.Data;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using Millrace.Execution;
@@ -16,6 +15,10 @@ namespace Millrace.Nodes;
 internal sealed record SqlRun(
     SqlConnection Connection, NpgsqlConnection Session, NodeContext Context, ExecuteSql Command, TimeSpan Timeout, CancellationToken Cancel)
 {
+    /// <summary>What the values of a result look like: every session begins with that, or its transaction does.</summary>
+    public static readonly IReadOnlyList<(string Name, string Value)> Looks =
+        [("DateStyle", "ISO"), ("IntervalStyle", "postgres"), ("bytea_output", "hex"), ("extra_float_digits", "1")];
+
     /// <summary>The statement's text.</summary>
     public string Text => Command.Sql.Query.Text;
 
@@ -26,7 +29,9 @@ internal sealed record SqlRun(
     public static NpgsqlBatch Batch(NpgsqlConnection session, TimeSpan timeout)
     {
         // The token and the server's own limit end a statement; this one ends what is left of one that was given up.
-        var batch = new NpgsqlBatch(session) { Timeout = (int)Math.Min(timeout.TotalSeconds + 30, int.MaxValue) };
+        // Npgsql counts it in milliseconds, and none at all as no limit.
+        var limit = timeout + TimeSpan.FromSeconds(30);
+        var batch = new NpgsqlBatch(session) { Timeout = limit < StatementLimit.Longest ? (int)limit.TotalSeconds : 0 };
         CommandOf(batch).AllResultTypesAreUnknown = true;
         return batch;
     }
@@ -52,36 +57,17 @@ internal sealed record SqlRun(
         if (!NeedsTimeout)
             return null;
         var settings = $"SELECT set_config('statement_timeout', '{Milliseconds(Timeout)}', true)";
-        return new(Connection.IsPooled && mayWrite
-            ? $"{settings}, set_config('idle_in_transaction_session_timeout', '{Milliseconds(Connection.IdleInTransaction)}', true)"
-            : settings);
-    }
-
-    /// <summary>
-    /// Puts the session back to how it began, if the statement may have left anything in it. A session that cannot be put
-    /// back is closed. Behind a transaction pooler that is the pooler's affair.
-    /// </summary>
-    public async ValueTask PutBackAsync()
-    {
-        if (Connection.IsPooled || !Connection.Habits.MayLeaveTraces(Text) || Session.State is not ConnectionState.Open)
-            return;
-        try
-        {
-            await using var command = new NpgsqlCommand(
-                "CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD SEQUENCES; DISCARD TEMP; RESET ALL", Session)
-            { CommandTimeout = 5 };
-            await command.ExecuteNonQueryAsync(CancellationToken.None);
-        }
-        catch (Exception e) when (e is NpgsqlException or InvalidOperationException)
-        {
-            NpgsqlConnection.ClearPool(Session);
-        }
+        if (!Connection.IsPooled)
+            return new(settings);
+        var idle = mayWrite ? $", set_config('idle_in_transaction_session_timeout', '{Milliseconds(Connection.IdleInTransaction)}', true)" : "";
+        return new($"{settings}, {PooledLooks}{idle}");
     }
 
     /// <summary>Gives the session the statement's own time limit, where it needs one and there is no transaction for it.</summary>
     public async Task SetTimeoutAsync()
     {
-        if (!NeedsTimeout)
+        // Behind a transaction pooler it would be set for whoever is given that session next.
+        if (!NeedsTimeout || Connection.IsPooled)
             return;
         await using var set = new NpgsqlCommand($"SET statement_timeout = {Milliseconds(Timeout)}", Session);
         await set.ExecuteNonQueryAsync(Cancel);
@@ -103,7 +89,12 @@ internal sealed record SqlRun(
     // The session's own limit is the default one; it must not end a statement that may take longer.
     private bool NeedsTimeout => Timeout > Connection.Timeout || Connection.IsPooled;
 
-    private static string Milliseconds(TimeSpan time) => ((long)Math.Clamp(time.TotalMilliseconds, 1, int.MaxValue)).ToString(CultureInfo.InvariantCulture);
+    private static readonly string PooledLooks =
+        string.Join(", ", Looks.Append(("TimeZone", "UTC")).Select(look => $"set_config('{look.Item1}', '{look.Item2}', true)"));
+
+    // PostgreSQL counts in 31 bits, and none at all as no limit.
+    private static string Milliseconds(TimeSpan time) =>
+        (time.TotalMilliseconds > int.MaxValue ? 0 : (long)Math.Max(time.TotalMilliseconds, 1)).ToString(CultureInfo.InvariantCulture);
 
     // A batch has no public property for the types of its results, its command does.
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_Command")]

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using Millrace.Configuration;
 using Millrace.Execution;
 using Millrace.Faults;
+using Millrace.Store;
 using Npgsql;
 
 namespace Millrace.Nodes;
@@ -17,25 +18,65 @@ namespace Millrace.Nodes;
 /// <item>One that cannot run inside a transaction, alone. It may happen twice if its worker dies.</item>
 /// </list>
 /// </summary>
-internal sealed class SqlStatement(IOptions<MillraceOptions> options, TimeProvider time)
+internal sealed class SqlStatement(IOptions<MillraceOptions> options, TimeProvider time, ReceiptStore store)
 {
     // No column of a user has this name by accident: it tells our result from the statement's, which may have none.
     private static readonly string Marker = $"millrace_{Guid.NewGuid():N}";
     private readonly SqlResultWriter results = new(options.Value.Sql.MaxRows, options.Value.Limits.ResultBytes);
 
     /// <summary>Executes it, until the limit is cancelled.</summary>
+    /// <exception cref="SessionRefusedException">The database takes no session of this login.</exception>
     public async Task<NodeEnd> RunAsync(SqlConnection connection, NodeContext context, ExecuteSql command, TimeSpan timeout, StatementLimit limit)
     {
-        await using var session = await connection.Source.OpenConnectionAsync(limit.Stop);
+        try
+        {
+            return await RunOnceAsync(connection, context, command, timeout, limit);
+        }
+        catch (PostgresException e) when (StatementFaults.IsStale(e, connection, command.Sql.Query.Text))
+        {
+            // What a session had prepared is gone, or does not fit a table any more; a new one prepares it anew.
+            connection.Clear();
+            return await RunOnceAsync(connection, context, command, timeout, limit);
+        }
+    }
+
+    private async Task<NodeEnd> RunOnceAsync(SqlConnection connection, NodeContext context, ExecuteSql command, TimeSpan timeout, StatementLimit limit)
+    {
+        var isWary = connection.IsWaryOf(command.Sql.Query.Text);
+        await using var session = await OpenAsync(isWary ? connection.Wary : connection.Source, limit.Stop);
         using var watched = connection.Watch?.Watch(session, limit);
         var run = new SqlRun(connection, session, context, command, timeout, limit.Stop);
         try
         {
             return await RunAsync(run);
         }
+        catch (NotSupportedException)
+        {
+            // Npgsql closes a session that it cannot go on with, and so whatever the statement had begun is rolled back.
+            return new NodeFailure(
+                "COPY FROM STDIN and TO STDOUT move data between a database and a client; select the rows, or insert them from a parameter", "0A000", Retryable: false);
+        }
+        catch (Exception e) when (e is InvalidOperationException or ObjectDisposedException && session.FullState is not ConnectionState.Open)
+        {
+            // Whatever was done after a fault with a session that was lost by it: it may be tried again with another one.
+            throw new NpgsqlException("the connection was lost", new IOException(e.Message, e));
+        }
         finally
         {
-            await run.PutBackAsync();
+            if (isWary)
+                await SessionReset.PutBackAsync(connection, session, run.Text);
+        }
+    }
+
+    private static async ValueTask<NpgsqlConnection> OpenAsync(NpgsqlDataSource source, CancellationToken cancel)
+    {
+        try
+        {
+            return await source.OpenConnectionAsync(cancel);
+        }
+        catch (PostgresException e) when (!StoreFaults.IsPassingForStatement(e))
+        {
+            throw new SessionRefusedException(e);
         }
     }
 
@@ -49,7 +90,7 @@ internal sealed class SqlStatement(IOptions<MillraceOptions> options, TimeProvid
     /// <param name="limit">How long it may take.</param>
     public async Task ReadAllAsync(SqlConnection connection, IReadOnlyList<ExecuteSql> commands, Action<NodeEnd> add, StatementLimit limit)
     {
-        await using var session = await connection.Source.OpenConnectionAsync(limit.Stop);
+        await using var session = await OpenAsync(connection.Source, limit.Stop);
         using var watched = connection.Watch?.Watch(session, limit);
         await using var batch = SqlRun.Batch(session, connection.Timeout);
         foreach (var command in commands)
@@ -64,7 +105,7 @@ internal sealed class SqlStatement(IOptions<MillraceOptions> options, TimeProvid
         await using var reader = await batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, limit.Stop);
         foreach (var command in commands)
         {
-            var end = await results.WriteAsync(reader, limit.Stop);
+            var end = await results.WriteAsync(reader, connection.Types, limit.Stop);
             await reader.NextResultAsync(limit.Stop);
             if (end.Failure is not null)
                 return;
@@ -97,7 +138,7 @@ internal sealed class SqlStatement(IOptions<MillraceOptions> options, TimeProvid
         {
             return await WriteAsync(run);
         }
-        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.ActiveSqlTransaction or PostgresErrorCodes.InvalidTransactionTermination)
+        catch (PostgresException e) when (StatementFaults.CannotRunInTransaction(e))
         {
             habits.Learn(run.Text, Habit.Alone);
             return await AloneAsync(run);
@@ -121,7 +162,7 @@ internal sealed class SqlStatement(IOptions<MillraceOptions> options, TimeProvid
             for (; results > 0; results--)
                 await reader.NextResultAsync(run.Cancel);
             var hasRows = reader.FieldCount > 0 && reader.GetName(0) != Marker;
-            var end = await ResultToEndAsync(batch, reader, place, run.Cancel);
+            var end = await ResultToEndAsync(run, batch, reader, place);
             if (hasRows && end.Failure is null)
                 run.Connection.Pipeline?.Learn(run.Text, time.GetElapsedTime(begun));
             return end;
@@ -136,7 +177,8 @@ internal sealed class SqlStatement(IOptions<MillraceOptions> options, TimeProvid
     private async Task<NodeEnd> WriteAsync(SqlRun run)
     {
         var receipts = run.Connection.Receipts;
-        var receipt = Receipt.Of(run.Context, run.Command.Key);
+        var seal = await store.SealAsync(run.Cancel);
+        var receipt = seal.Of(run.Context, run.Command.Key);
         for (var isSecond = false; ; isSecond = true)
         {
             var table = await receipts.FindAsync(run.Session, afresh: run.Context.MayRepeat, run.Cancel);
@@ -152,21 +194,21 @@ internal sealed class SqlStatement(IOptions<MillraceOptions> options, TimeProvid
                 FaultPoint.Pass(FaultPoint.SqlExecuted);
                 if (!wrote || table is not null)
                 {
-                    await CommitAsync(run, wrote ? ReceiptTable.Insert(table!, receipt, end.Result!) : null);
+                    await CommitAsync(run, wrote ? table!.Insert(receipt, seal, end.Result!) : null);
                     run.Connection.Habits.Learn(run.Text, wrote ? Habit.Writes : Habit.Reads);
                     return end;
                 }
             }
-            catch (PostgresException e) when (!isSecond && table is not null && IsUnusable(e, table))
+            catch (PostgresException e) when (!isSecond && table is not null && StatementFaults.IsUnusable(e, table))
             {
                 // Somebody has dropped it, or taken it away from the login.
                 receipts.Forget();
             }
-            catch (PostgresException e) when (table is not null && (run.Context.MayRepeat || IsDouble(e, table)))
+            catch (PostgresException e) when (table is not null && run.Session.FullState is ConnectionState.Open && (run.Context.MayRepeat || StatementFaults.IsDouble(e, table)))
             {
                 // It has been done before; or it fails because of just that, by an execution that committed in this moment.
                 await run.RollBackAsync();
-                if (await ReceiptTable.ResultAsync(run.Session, table, receipt, run.Cancel) is { } first)
+                if (await table.ResultAsync(run.Session, receipt, seal, run.Cancel) is { } first)
                     return first;
                 throw;
             }
@@ -184,13 +226,13 @@ internal sealed class SqlStatement(IOptions<MillraceOptions> options, TimeProvid
 
     // Executes the statement and leaves the transaction open; tells whether it has written anything. One that usually
     // writes is not asked about: a receipt for nothing does no harm.
-    private async Task<(NodeEnd End, bool Wrote)> ExecuteInTransactionAsync(SqlRun run, string? guardedBy, Receipt receipt)
+    private async Task<(NodeEnd End, bool Wrote)> ExecuteInTransactionAsync(SqlRun run, Receipts? guardedBy, Receipt receipt)
     {
         await using var batch = run.Batch();
         batch.BatchCommands.Add(new("BEGIN"));
         var results = Add(batch, run.Settings(mayWrite: true));
         if (guardedBy is not null)
-            results += Add(batch, ReceiptTable.Guard(guardedBy, receipt));
+            results += Add(batch, guardedBy.Guard(receipt));
         var place = batch.BatchCommands.Count;
         batch.BatchCommands.Add(run.Statement());
         var isAsked = run.Connection.Habits.Of(run.Text) is not Habit.Writes;
@@ -200,7 +242,7 @@ internal sealed class SqlStatement(IOptions<MillraceOptions> options, TimeProvid
         await using var reader = await batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, run.Cancel);
         for (; results > 0; results--)
             await reader.NextResultAsync(run.Cancel);
-        var end = await ResultAsync(batch, reader, place, run.Cancel);
+        var end = await ResultAsync(run, batch, reader, place);
         if (end.Failure is not null || !isAsked)
             return (end, end.Failure is null);
         await reader.ReadAsync(run.Cancel);
@@ -208,18 +250,18 @@ internal sealed class SqlStatement(IOptions<MillraceOptions> options, TimeProvid
     }
 
     // The result of the statement, with the reader on what follows it. One without rows has no result of its own.
-    private async Task<NodeEnd> ResultAsync(NpgsqlBatch batch, NpgsqlDataReader reader, int place, CancellationToken cancel)
+    private async Task<NodeEnd> ResultAsync(SqlRun run, NpgsqlBatch batch, NpgsqlDataReader reader, int place)
     {
         var statement = batch.BatchCommands[place];
         if (reader.FieldCount > 0 && reader.GetName(0) == Marker)
             return SqlResultWriter.WithoutRows(Math.Max(statement.RecordsAffected, 0));
         if (reader.FieldCount == 0 && !reader.HasRows)
         {
-            await reader.NextResultAsync(cancel);
+            await reader.NextResultAsync(run.Cancel);
             return SqlResultWriter.WithoutRows(Math.Max(statement.RecordsAffected, 0));
         }
 
-        var end = await results.WriteAsync(reader, cancel);
+        var end = await results.WriteAsync(reader, run.Connection.Types, run.Cancel);
         if (end.Failure is not null)
         {
             // What is left of it need not be sent only to be thrown away.
@@ -227,7 +269,7 @@ internal sealed class SqlStatement(IOptions<MillraceOptions> options, TimeProvid
             return end;
         }
 
-        await reader.NextResultAsync(cancel);
+        await reader.NextResultAsync(run.Cancel);
         return end;
     }
 
@@ -248,14 +290,14 @@ internal sealed class SqlStatement(IOptions<MillraceOptions> options, TimeProvid
         await using var batch = run.Batch();
         batch.BatchCommands.Add(run.Statement());
         await using var reader = await batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, run.Cancel);
-        return await ResultToEndAsync(batch, reader, 0, run.Cancel);
+        return await ResultToEndAsync(run, batch, reader, 0);
     }
 
     // The end of the last result is where late errors come to light, and what the transaction's end is waited for with.
-    private async Task<NodeEnd> ResultToEndAsync(NpgsqlBatch batch, NpgsqlDataReader reader, int place, CancellationToken cancel)
+    private async Task<NodeEnd> ResultToEndAsync(SqlRun run, NpgsqlBatch batch, NpgsqlDataReader reader, int place)
     {
-        var end = await ResultAsync(batch, reader, place, cancel);
-        while (end.Failure is null && await reader.NextResultAsync(cancel))
+        var end = await ResultAsync(run, batch, reader, place);
+        while (end.Failure is null && await reader.NextResultAsync(run.Cancel))
         {
         }
 
@@ -268,15 +310,6 @@ internal sealed class SqlStatement(IOptions<MillraceOptions> options, TimeProvid
     private static readonly string WroteGuard =
         $"SELECT ('a statement that had only read has written; it is executed again with a receipt: ' || pg_current_xact_id_if_assigned())::integer AS {Marker}"
         + " WHERE pg_current_xact_id_if_assigned() IS NOT NULL";
-
-    private static bool IsUnusable(PostgresException e, string table) =>
-        IsAbout(e, table) && e.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InsufficientPrivilege;
-
-    private static bool IsDouble(PostgresException e, string table) =>
-        IsAbout(e, table) && e.SqlState is PostgresErrorCodes.UniqueViolation or PostgresErrorCodes.InvalidTextRepresentation;
-
-    private static bool IsAbout(PostgresException e, string table) =>
-        e.BatchCommand?.CommandText is { } text && (text == ReceiptTable.GuardOf(table) || text == ReceiptTable.InsertInto(table));
 
     private static int Add(NpgsqlBatch batch, NpgsqlBatchCommand? command)
     {

@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json;
-using Npgsql.PostgresTypes;
 
 namespace Millrace.Nodes;
 
@@ -13,19 +12,23 @@ internal delegate void SqlValueWriter(Utf8JsonWriter writer, string text);
 /// </summary>
 internal static class SqlValues
 {
-    public static SqlValueWriter WriterFor(PostgresType type) => type switch
-    {
-        PostgresArrayType array => Array(WriterFor(array.Element)),
-        PostgresDomainType domain => WriterFor(domain.BaseType),
-        { InternalName: "bool" } => static (writer, text) => writer.WriteBooleanValue(text is "t"),
-        { InternalName: "int2" or "int4" or "int8" or "oid" or "float4" or "float8" or "numeric" } => Number,
-        { InternalName: "json" or "jsonb" } => static (writer, text) => writer.WriteRawValue(text, skipInputValidation: true),
-        { InternalName: "timestamp" or "timestamptz" } => Time,
-        _ => static (writer, text) => writer.WriteStringValue(text),
-    };
+    /// <summary>A value as its text, which every type has.</summary>
+    public static readonly SqlValueWriter Text = static (writer, text) => writer.WriteStringValue(text);
+
+    /// <summary>A boolean.</summary>
+    public static readonly SqlValueWriter Boolean = static (writer, text) => writer.WriteBooleanValue(text is "t");
+
+    /// <summary>A value that is JSON already.</summary>
+    public static readonly SqlValueWriter Json = static (writer, text) => writer.WriteRawValue(text, skipInputValidation: true);
+
+    /// <summary>A number, with all of its digits.</summary>
+    public static readonly SqlValueWriter Number = WriteNumber;
+
+    /// <summary>A time with a date.</summary>
+    public static readonly SqlValueWriter Time = WriteTime;
 
     // NaN and the infinities are numbers to PostgreSQL, and no numbers to JSON.
-    private static void Number(Utf8JsonWriter writer, string text)
+    private static void WriteNumber(Utf8JsonWriter writer, string text)
     {
         if (text[0] is '-' && text.Length > 1 && char.IsAsciiDigit(text[1]) || char.IsAsciiDigit(text[0]))
             writer.WriteRawValue(text, skipInputValidation: true);
@@ -34,7 +37,7 @@ internal static class SqlValues
     }
 
     // "2026-11-21 07:59:02.93+00" is ISO 8601 but for the blank and the short offset.
-    private static void Time(Utf8JsonWriter writer, string text)
+    private static void WriteTime(Utf8JsonWriter writer, string text)
     {
         var blank = text.IndexOf(' ', StringComparison.Ordinal);
         if (blank < 0 || text.EndsWith("BC", StringComparison.Ordinal))
@@ -48,36 +51,39 @@ internal static class SqlValues
         writer.WriteStringValue($"{text.AsSpan(0, blank)}T{text.AsSpan(blank + 1)}{full}");
     }
 
-    private static SqlValueWriter Array(SqlValueWriter element) => (writer, text) =>
+    /// <summary>An array.</summary>
+    /// <param name="element">Writes an element.</param>
+    /// <param name="delimiter">What stands between two: a comma, but for <c>box</c> and types of an extension's.</param>
+    public static SqlValueWriter Array(SqlValueWriter element, char delimiter) => (writer, text) =>
     {
         // Bounds other than 1 stand in front: [0:1]={a,b}.
         var at = text.IndexOf('{', StringComparison.Ordinal);
-        WriteArray(writer, text, ref at, element);
+        WriteArray(writer, text, ref at, element, delimiter);
     };
 
-    private static void WriteArray(Utf8JsonWriter writer, string text, ref int at, SqlValueWriter element)
+    private static void WriteArray(Utf8JsonWriter writer, string text, ref int at, SqlValueWriter element, char delimiter)
     {
         writer.WriteStartArray();
         at++;
         while (text[at] is not '}')
         {
-            if (text[at] is ',')
+            if (text[at] == delimiter)
                 at++;
             if (text[at] is '{')
-                WriteArray(writer, text, ref at, element);
+                WriteArray(writer, text, ref at, element, delimiter);
             else if (text[at] is '"')
                 element(writer, Quoted(text, ref at));
             else
-                WriteBare(writer, text, ref at, element);
+                WriteBare(writer, text, ref at, element, delimiter);
         }
 
         at++;
         writer.WriteEndArray();
     }
 
-    private static void WriteBare(Utf8JsonWriter writer, string text, ref int at, SqlValueWriter element)
+    private static void WriteBare(Utf8JsonWriter writer, string text, ref int at, SqlValueWriter element, char delimiter)
     {
-        var end = text.AsSpan(at).IndexOfAny(',', '}') + at;
+        var end = text.AsSpan(at).IndexOfAny(delimiter, '}') + at;
         var value = text[at..end];
         at = end;
         if (value is "NULL")

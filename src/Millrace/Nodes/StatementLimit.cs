@@ -13,12 +13,18 @@ internal sealed class StatementLimit : IDisposable
     private readonly CancellationTokenRegistration registration;
     private volatile bool isLost;
 
+    /// <summary>A timer cannot be set for longer; a statement that may take longer has no limit.</summary>
+    public static readonly TimeSpan Longest = TimeSpan.FromDays(24);
+
     public StatementLimit(TimeSpan timeout, CancellationToken cancel)
     {
         stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         registration = stop.Token.UnsafeRegister(static giveUp => ((CancellationTokenSource)giveUp!).CancelAfter(AnswerLimit), giveUp);
-        stop.CancelAfter(timeout);
+        Begin(timeout);
     }
+
+    /// <summary>Begins again, with another time. Without effect where the time is up already.</summary>
+    public void Begin(TimeSpan timeout) => stop.CancelAfter(timeout < Longest ? timeout : Timeout.InfiniteTimeSpan);
 
     /// <summary>Cancelled when the statement has to stop.</summary>
     public CancellationToken Stop => stop.Token;

@@ -52,12 +52,12 @@ internal sealed class ReceiptCleaner(
         OldReceipt? last = null;
         while (true)
         {
-            var batch = await ReceiptTable.OldAsync(session, table, retention, last, cancel);
+            var batch = await ReceiptTable.OldAsync(session, table.Name, retention, last, cancel);
             if (batch is [])
                 return gone;
             last = batch[^1];
             var settled = await receipts.SettledAsync([.. batch.Where(receipt => organisations.Contains(receipt.Organisation))], cancel);
-            gone += await ReceiptTable.DeleteAsync(session, table, [.. settled.Select(receipt => receipt.Effect)], cancel);
+            gone += await ReceiptTable.DeleteAsync(session, table.Name, [.. settled.Select(receipt => receipt.Id)], cancel);
         }
     }
 }

@@ -25,7 +25,7 @@ public sealed record ConnectionDemand(int Instances, int Http, int Pump, bool Is
     public static ConnectionDemand Of(MillraceOptions settings)
     {
         var isFunctionApp = settings.Sizing.Sku is not null;
-        // A pool of SQL nodes may have, beside those that work, as many that were given up, and one that looks at the others.
+        // SQL nodes have two pools: of sessions that are put back after each statement, and of others, with one that looks at them.
         var sql = SqlPoolsOnTheStore(settings) * ((2 * settings.Sql.PoolSize) + 1);
         var pump = settings.Store.PoolSize + settings.Store.BatchPoolSize + settings.Store.MatchPoolSize + sql;
         return new(settings.Sizing.Instances ?? 1, settings.Store.PoolSize, pump, isFunctionApp);

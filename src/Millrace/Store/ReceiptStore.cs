@@ -4,9 +4,14 @@ using NpgsqlTypes;
 
 namespace Millrace.Store;
 
-/// <summary>Knows from the history which receipts are needed no more.</summary>
+/// <summary>Has the secret of the store's receipts, and knows from the history which of them are needed no more.</summary>
 internal sealed class ReceiptStore(Database database)
 {
+    private volatile ReceiptSeal? seal;
+
+    /// <summary>What the store's receipts are authenticated with. It never changes, and is read once.</summary>
+    public ValueTask<ReceiptSeal> SealAsync(CancellationToken cancel) => seal is { } known ? new(known) : ReadSealAsync(cancel);
+
     /// <summary>The organisations of this store.</summary>
     public async Task<HashSet<Guid>> OrganisationsAsync(CancellationToken cancel)
     {
@@ -30,6 +35,14 @@ internal sealed class ReceiptStore(Database database)
         }
 
         return settled;
+    }
+
+    private async ValueTask<ReceiptSeal> ReadSealAsync(CancellationToken cancel)
+    {
+        await using var command = database.Source.CreateCommand("SELECT secret, keyed_since FROM millrace.receipt_secret");
+        await using var reader = await command.ExecuteReaderAsync(cancel);
+        await reader.ReadAsync(cancel);
+        return seal = new(reader.GetFieldValue<byte[]>(0), reader.GetDateTime(1));
     }
 
     private async Task<(HashSet<Guid> Unsettled, HashSet<(Guid, string, int)> Done)> UnsettledAsync(

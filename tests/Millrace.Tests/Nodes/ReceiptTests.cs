@@ -1,8 +1,10 @@
 using System.Net;
 using Millrace.Chaos;
+using Millrace.Execution;
 using Millrace.Faults;
 using Millrace.Nodes;
 using Millrace.Pump;
+using Millrace.Store;
 using Millrace.Tests.Support;
 using Millrace.Values;
 using Millrace.Workflows;
@@ -170,10 +172,11 @@ public sealed class ReceiptTests : IAsyncLifetime
         await using var transaction = await earlier.BeginTransactionAsync();
         await using (var insert = new NpgsqlCommand("insert into effect (name) values ('unique')", earlier))
             await insert.ExecuteNonQueryAsync();
+        var seal = await server.Service<ReceiptStore>().SealAsync(CancellationToken.None);
         await using (var batch = new NpgsqlBatch(earlier))
         {
-            batch.BatchCommands.Add(ReceiptTable.Insert(
-                "millrace.millrace_receipt", Receipt.Of(new(instance, organisation, true), new("/do/0", 0, 1)), Json.FromText("\"first\"")));
+            batch.BatchCommands.Add(new Receipts("millrace.millrace_receipt").Insert(
+                seal.Of(new(instance, organisation, true), new("/do/0", 0, 1)), seal, Json.FromText("\"first\"")));
             await batch.ExecuteNonQueryAsync();
         }
 
@@ -290,6 +293,87 @@ public sealed class ReceiptTests : IAsyncLifetime
             select string_agg(format('%s %s', n, path), ', ' order by path desc) from (select path, count(*) as n from millrace_receipt group by path) as kept
             """));
     }
+
+    [Fact]
+    public async Task Nobody_can_write_the_receipt_of_an_execution_that_is_still_to_come()
+    {
+        await using var server = await TestServer.StartAsync(connection);
+        await server.RunNodesAsync("""{"sql":"insert into effect (name) values ('makes the table')"}""");
+        var (context, key) = (new NodeContext(Guid.NewGuid(), Guid.NewGuid(), MayRepeat: true), new NodeKey("/do/0", 0, 1));
+        await TestCluster.ExecuteAsync(connection, $$"""
+            insert into millrace.millrace_receipt (bucket, execution_id, organisation_id, instance_id, path, iteration, attempt, result)
+            select bucket, '{{NodeContext.EffectOf(context.Instance, key)}}', gen_random_uuid(), gen_random_uuid(), '/do/0', 0, 1, '{"rows":[{"n":"forged"}],"row_count":1}'
+            from generate_series(0, 1023) as bucket
+            """);
+        var end = await ExecuteAsync(server, context, "insert into effect (name) values ('victim') returning name as n");
+        Assert.Equal("""{"rows":[{"n":"victim"}],"row_count":1}""", end.Result?.ToString());
+        Assert.Equal(1, await TestCluster.ScalarAsync<long>(connection, "select count(*) from effect where name = 'victim'"));
+    }
+
+    [Theory]
+    [InlineData("""'{"rows":[{"n":"forged"}],"row_count":1}'""")]
+    [InlineData("""replace(result::text, 'once', 'twice')::json""")]
+    [InlineData("'null'")]
+    public async Task A_receipt_that_was_changed_is_found_out(string result)
+    {
+        await using var server = await TestServer.StartAsync(connection);
+        var context = new NodeContext(Guid.NewGuid(), Guid.NewGuid(), MayRepeat: true);
+        const string query = "insert into effect (name) values ('once') returning name as n";
+        var first = await ExecuteAsync(server, context, query);
+        Assert.Equal(first, await ExecuteAsync(server, context, query), static (a, b) => a.Result?.ToString() == b.Result?.ToString());
+        await TestCluster.ExecuteAsync(connection, $"update millrace.millrace_receipt set result = {result}");
+        Assert.Equal(("receipt", false), await ExecuteAsync(server, context, query) is { Failure: { } failure } ? (failure.Code, failure.Retryable) : default);
+        Assert.Equal(1, await TestCluster.ScalarAsync<long>(connection, "select count(*) from effect"));
+    }
+
+    [Fact]
+    public async Task Receipts_of_instances_that_an_earlier_version_may_have_are_ones_that_it_knows()
+    {
+        await using var server = await TestServer.StartAsync(connection);
+        await TestCluster.ExecuteAsync(connection, "update millrace.receipt_secret set keyed_since = now() + interval '1 day'");
+        var (context, key) = (new NodeContext(InstanceId.New(0), Guid.NewGuid(), MayRepeat: true), new NodeKey("/do/0", 0, 1));
+        const string query = "insert into effect (name) values ('once') returning name as n";
+        Assert.Null((await ExecuteAsync(server, context, query)).Failure);
+        Assert.Equal(
+            """{"rows":[{"n":"once"}],"row_count":1}""",
+            await TestCluster.ScalarAsync<string>(connection, $"select result::text from millrace.millrace_receipt where execution_id = '{NodeContext.EffectOf(context.Instance, key)}'"));
+        Assert.Equal("""{"rows":[{"n":"once"}],"row_count":1}""", (await ExecuteAsync(server, context, query)).Result?.ToString());
+    }
+
+    [Theory]
+    [InlineData("create unlogged table millrace_receipt (a int)")]
+    [InlineData("create unlogged table millrace_receipt (created_at timestamptz, execution_id uuid)")]
+    [InlineData("create view millrace_receipt as select 1 as a")]
+    public async Task Something_of_the_tables_name_that_keeps_no_receipts_is_told_of(string made)
+    {
+        await TestCluster.ExecuteAsync(other, made);
+        await using var server = await TestServer.StartAsync(connection, ("Connections:other", other));
+        var error = (await server.RunNodesAsync("""{"sql":{"query":"insert into effect (name) values ('x')","connection":"other"}}""")).GetProperty("error");
+        Assert.Equal("receipt", error.GetProperty("code").GetString());
+        Assert.Contains("public.millrace_receipt", error.GetProperty("message").GetString(), StringComparison.Ordinal);
+        Assert.Equal(0, await TestCluster.ScalarAsync<long>(other, "select count(*) from effect"));
+    }
+
+    [Theory]
+    [InlineData("25001")]
+    [InlineData("2D000")]
+    public async Task A_statement_that_raises_the_errors_of_transactions_itself_keeps_its_receipt(string code)
+    {
+        await using var server = await TestServer.StartAsync(connection);
+        await TestCluster.ExecuteAsync(connection, $"""
+            create table sulks (is_on bool); insert into sulks values (true);
+            create function sulky() returns int language plpgsql as $$
+            begin if (select is_on from sulks) then raise exception 'sulks' using errcode = '{code}'; end if; insert into effect (name) values ('x'); return 1; end $$
+            """);
+        const string node = """{"sql":"select sulky()"}""";
+        Assert.Equal(code, (await server.RunNodesAsync(node)).GetProperty("error").GetProperty("code").GetString());
+        await TestCluster.ExecuteAsync(connection, "update sulks set is_on = false");
+        Assert.Equal("completed", (await server.RunNodesAsync(node)).GetProperty("status").GetString());
+        Assert.Equal(1, await ReceiptsAsync(connection));
+    }
+
+    private static Task<NodeEnd> ExecuteAsync(TestServer server, NodeContext context, string query) => server.Service<SqlExecutor>().ExecuteAsync(
+        context, new(new("/do/0", 0, 1), new SqlNode(new(query, [], query), null, ReadOnly: false) { Path = "/do/0" }, []), CancellationToken.None);
 
     private static async Task<long> ReceiptsAsync(string database)
     {

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Millrace.Chaos;
+using Millrace.Nodes;
 using Millrace.Tests.Support;
+using Millrace.Workflows;
 using Npgsql;
 
 namespace Millrace.Tests.Nodes;
@@ -101,7 +103,40 @@ public sealed class SqlFaultTests : IAsyncLifetime
         var error = (await server.RunNodesAsync(Insert)).GetProperty("error");
         Assert.Equal("connection", error.GetProperty("code").GetString());
         Assert.Matches("after [0-9]+ tries", error.GetProperty("message").GetString());
+        Assert.DoesNotContain("127.0.0.1", error.GetProperty("message").GetString(), StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("Password", "wrong", "28P01")]
+    [InlineData("Username", "nobody_of_that_name", "28P01")]
+    [InlineData("Database", "no_such_database", "3D000")]
+    public async Task A_database_that_lets_nobody_in_is_told_of_without_its_whereabouts(string keyword, string value, string code)
+    {
+        var refusing = new NpgsqlConnectionStringBuilder(other) { [keyword] = value };
+        await using var server = await TestServer.StartAsync(connection, ("Connections:other", refusing.ConnectionString));
+        var error = (await server.RunNodesAsync(Insert)).GetProperty("error");
+        Assert.Equal(code, error.GetProperty("code").GetString());
+        foreach (var secret in new[] { refusing.Host!, $"{refusing.Port}", refusing.Username!, refusing.Database! })
+            Assert.DoesNotContain(secret, error.GetProperty("message").GetString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_connection_that_is_lost_where_a_receipt_may_be_is_made_again()
+    {
+        await using var server = await TestServer.StartAsync(connection, ("Connections:other", other));
+        await server.RunNodesAsync(Insert);
+        const string query = "insert into effect (name) select 'y' from pg_sleep(case when exists (select from effect where name = 'cut') then 0 else 60 end)";
+        var node = new SqlNode(new(query, [], query), "other", ReadOnly: false) { Path = "/do/0" };
+        var running = server.Service<SqlExecutor>().ExecuteAsync(
+            new(Guid.NewGuid(), Guid.NewGuid(), MayRepeat: true), new(new("/do/0", 0, 1), node, []), CancellationToken.None);
+        await TestServer.EventuallyAsync(() => TestCluster.ScalarAsync<bool>(other, $"select exists (select from pg_stat_activity where {Running})"), "it runs");
+        await TestCluster.ExecuteAsync(other, "insert into effect values ('cut')");
+        await TestCluster.ExecuteAsync(other, $"select pg_terminate_backend(pid) from pg_stat_activity where {Running}");
+        Assert.Null((await running).Failure);
+        Assert.Equal(1, await TestCluster.ScalarAsync<long>(other, "select count(*) from effect where name = 'y'"));
+    }
+
+    private const string Running = "datname = current_database() and state = 'active' and query like 'insert into effect (name) select%'";
 
     [Theory]
     [InlineData("insert into effect values (1, 2)", "42601")]
