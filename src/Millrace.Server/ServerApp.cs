@@ -52,7 +52,9 @@ internal sealed class ServerApp : IAsyncDisposable
                 announce("Starting a local PostgreSQL …");
                 local = await LocalServers.StartAsync(settings, cancel);
                 announce(local.Description);
-                builder.Configuration["Millrace:ConnectionString"] = local.ConnectionString;
+                builder.Configuration["Millrace:ConnectionString"] = LocalRoles.ForStore(local.ConnectionString);
+                if (!settings.Connections.ContainsKey("default"))
+                    builder.Configuration["Millrace:Connections:default"] = LocalRoles.ForNodes(local.ConnectionString);
             }
 
             register?.Invoke(builder.Services);

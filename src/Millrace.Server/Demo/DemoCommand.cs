@@ -1,8 +1,11 @@
 using System.Net.Http.Headers;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.Options;
 using Millrace.Api;
+using Millrace.Configuration;
 using Millrace.Store;
+using Npgsql;
 
 namespace Millrace.Server.Demo;
 
@@ -19,7 +22,7 @@ internal static class DemoCommand
         var key = "";
         await using var app = await ServerApp.BuildAsync(urls, configuration => key = Configure(configuration), Console.WriteLine, cancel);
         MapShipments(app.Web);
-        await CreateTablesAsync(app.Web.Services.GetRequiredService<Database>(), cancel);
+        await CreateTablesAsync(app.Web.Services.GetRequiredService<IOptions<MillraceOptions>>().Value, cancel);
         await app.Web.StartAsync(cancel);
 
         var address = app.Web.Urls.First();
@@ -60,11 +63,13 @@ internal static class DemoCommand
         })
         .ExcludeFromDescription();
 
-    private static async Task CreateTablesAsync(Database database, CancellationToken cancel)
+    // They belong to the login that the workflow's statements have.
+    private static async Task CreateTablesAsync(MillraceOptions settings, CancellationToken cancel)
     {
+        await using var source = NpgsqlDataSource.Create(settings.Connections.GetValueOrDefault("default") ?? settings.ConnectionString!);
         foreach (var statement in (await ResourceAsync("demo.sql", cancel)).Split(";\n", StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
-            await using var command = database.Source.CreateCommand(statement);
+            await using var command = source.CreateCommand(statement);
             await command.ExecuteNonQueryAsync(cancel);
         }
     }

@@ -81,6 +81,7 @@ internal sealed class Cluster : ILocalServer
 
             await HoldAsync(cancel);
             await CreateDatabaseAsync(cancel);
+            await LocalRoles.PrepareAsync(ConnectionString, cancel);
         }
     }
 

@@ -47,6 +47,7 @@ internal sealed class DockerServer : ILocalServer
         }
 
         await server.ConnectAsync(password, cancel);
+        await LocalRoles.PrepareAsync(server.ConnectionString, cancel);
         return server;
     }
 
