@@ -58,7 +58,7 @@ internal sealed class Oracle
         foreach (var cancelAt in CancelTimes(story, ended.Count))
         {
             var said = new NaiveInterpreter(
-                    key => ended.TryGetValue(key, out var execution) ? EndOf(execution) : NodeEvent.Of("null"),
+                    (key, _) => ended.TryGetValue(key, out var execution) ? EndOf(execution) : NodeEvent.Of("null"),
                     key => ended.TryGetValue(key, out var execution) ? DurationOf(execution, sleeps) : Never)
                 .Run(story.Kind.Definition, signals, cancelAt);
             if (Difference(story, said, [.. ended.Keys]) is not { } difference)

@@ -94,7 +94,7 @@ internal static class StateJson
     }
 
     private static Compensation ReadCompensation(JsonElement value) =>
-        new(value.GetProperty("path").GetString()!, ReadScope(value), FrameJson.ReadNames(value.GetProperty("names")));
+        new(value.GetProperty("path").GetString()!, ReadScope(value), FrameJson.ReadNames(value, "names"));
 
     // The one node stands where a sequence would: its index means nothing.
     private static void Write(Utf8JsonWriter writer, Lingering lingering)

@@ -121,7 +121,7 @@ public sealed class ResultKindTests
         var workflow = Tests.Workflows.ReaderTests.Read("""{"do":[{"forEach":[1],"spread":true,"do":[{"set":{"a":1}}]}]}""");
         var facts = new InstanceFacts(Guid.NewGuid(), null, null, Json.FromText("1"), Json.FromText("{}"));
         var names = ImmutableDictionary<string, Json>.Empty.Add("plain", Json.FromText(Row)).Add("made", Json.FromText(Row).As(ResultKind.Rows));
-        var item = ItemScope.Apply(Json.FromText(ItemScope.Write(facts, names).ToString()), facts, (ForEachNode)workflow.NodeAt("/do/0"));
+        var item = ItemScope.Read(Json.FromText(ItemScope.Write(facts, names).ToString())).Apply(facts, (ForEachNode)workflow.NodeAt("/do/0"));
         Assert.Equal((ResultKind.Value, ResultKind.Rows), (item.Names["plain"].Kind, item.Names["made"].Kind));
     }
 

@@ -22,7 +22,7 @@ public sealed class FairGateTests
         while (Fill(gate, First, Guid.NewGuid()) is { Count: > 0 and var more })
             rest += more;
         Assert.Equal(ofOrganisation, ofInstance + rest);
-        Assert.Equal(places > 1, gate.EnterAsync(Second, Guid.NewGuid(), CancellationToken.None).IsCompletedSuccessfully);
+        Assert.Equal(places > 1, gate.EnterAsync(Second, Guid.NewGuid(), CancellationToken.None).AsTask().IsCompletedSuccessfully);
     }
 
     [Fact]
@@ -62,7 +62,7 @@ public sealed class FairGateTests
         place.Dispose();
         place.Dispose();
         (await waiting).Dispose();
-        Assert.True(gate.EnterAsync(Second, Second, CancellationToken.None).IsCompletedSuccessfully);
+        Assert.True(gate.EnterAsync(Second, Second, CancellationToken.None).AsTask().IsCompletedSuccessfully);
     }
 
     [Theory]
@@ -100,7 +100,7 @@ public sealed class FairGateTests
     {
         var held = new List<IDisposable>();
         using var stop = new CancellationTokenSource();
-        while (gate.EnterAsync(organisation, instance, stop.Token) is { IsCompletedSuccessfully: true } entered)
+        while (gate.EnterAsync(organisation, instance, stop.Token).AsTask() is { IsCompletedSuccessfully: true } entered)
             held.Add(entered.Result);
         stop.Cancel();
         return held;

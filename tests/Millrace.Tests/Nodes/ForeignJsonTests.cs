@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Microsoft.Extensions.DependencyInjection;
 using Millrace.Calls;
 using Millrace.Tests.Support;
 

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Millrace.Chaos;
 using Millrace.Tests.Support;
 

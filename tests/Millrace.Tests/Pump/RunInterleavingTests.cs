@@ -1,6 +1,5 @@
 using System.Globalization;
 using Millrace.Execution;
-using Millrace.Pump;
 using Millrace.Tests.Support;
 using Millrace.Values;
 using Millrace.Workflows;

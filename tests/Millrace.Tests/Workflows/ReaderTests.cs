@@ -45,7 +45,7 @@ public sealed class ReaderTests
     {
         var run = Support.VirtualRun.Of($$"""{"return":{{JsonSerializer.Serialize(text)}}}""", input: "7");
         Assert.Equal(value, run.Outcome!.Result!.ToString());
-        run = Support.VirtualRun.Of($$"""{"return":{"a":[{{JsonSerializer.Serialize(text)}}]}}""", input: "7");
+        run = Support.VirtualRun.Of($$$"""{"return":{"a":[{{{JsonSerializer.Serialize(text)}}}]}}""", input: "7");
         Assert.Equal($$"""{"a":[{{value}}]}""", run.Outcome!.Result!.ToString());
     }
 
