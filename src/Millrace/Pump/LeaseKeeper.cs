@@ -11,9 +11,10 @@ namespace Millrace.Pump;
 /// is not renewed any more is stopped, and so is everything when the store was silent for a whole lease. A process that was
 /// itself stopped for longer than that asks first: while nobody has taken its instances over, they are still its own.
 /// </summary>
-internal sealed class LeaseKeeper(Database database, ClaimStore claims, PumpOptions settings, TimeProvider time, ILogger log) : IDisposable
+internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerName worker, PumpOptions settings, TimeProvider time, ILogger log) : IDisposable
 {
     private readonly ConcurrentDictionary<LeaseKey, InstanceRun> runs = new();
+    private readonly ConcurrentQueue<Guid> survived = new();
     private readonly SemaphoreSlim turn = new(1);
     private long asked = time.GetTimestamp();
 
@@ -27,6 +28,9 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, PumpOpti
     public void Add(InstanceRun run) => runs[run.Key] = run;
 
     public void Remove(InstanceRun run) => runs.TryRemove(run.Key, out _);
+
+    /// <summary>A run has found its lease taken over, and this process lives: nobody was lost.</summary>
+    public void Survived(InstanceRun run) => survived.Enqueue(run.Key.Instance);
 
     public async Task KeepAsync(CancellationToken cancel)
     {
@@ -78,6 +82,7 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, PumpOpti
         var renewed = true;
         foreach (var bucket in runs.Values.GroupBy(run => InstanceId.BucketOf(run.Key.Instance)))
             renewed &= await RenewAsync(bucket.Key, [.. bucket.OrderBy(run => run.Key.Instance)]);
+        await SayWhatSurvivedAsync();
         // Those that could not be asked are stopped once they are overdue.
         Interlocked.Exchange(ref asked, begun);
         return renewed;
@@ -108,6 +113,26 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, PumpOpti
             foreach (var run in batch.Where(run => run.IsOverdue))
                 Lose(run);
             return false;
+        }
+    }
+
+    private async Task SayWhatSurvivedAsync()
+    {
+        var instances = new List<Guid>();
+        while (survived.TryDequeue(out var instance))
+            instances.Add(instance);
+        foreach (var bucket in instances.GroupBy(InstanceId.BucketOf))
+        {
+            try
+            {
+                using var limit = new CancellationTokenSource(settings.Lease / 3, time);
+                await claims.SurvivedAsync(bucket.Key, [.. bucket], worker.Value, limit.Token);
+            }
+            catch (Exception e) when (StoreFaults.IsPassing(e) || e is OperationCanceledException)
+            {
+                // It is said in favour of the instances only; what is not heard does no harm by itself.
+                database.Suspect(e);
+            }
         }
     }
 

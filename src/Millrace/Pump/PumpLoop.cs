@@ -46,7 +46,7 @@ internal sealed class PumpLoop : IDisposable
     {
         (this.services, this.signal, this.worker) = (services, signal, worker);
         (settings, database, claims, log) = (services.Settings, services.Database, services.Claims, services.Log);
-        leases = new(database, claims, settings, services.Time, log);
+        leases = new(database, claims, worker, settings, services.Time, log);
         turns = new(database, services.Dues, signal, settings, services.Time);
     }
 
@@ -208,6 +208,8 @@ internal sealed class PumpLoop : IDisposable
         {
             var end = await run.RunAsync();
             leases.Remove(run);
+            if (end is RunEnd.Lost)
+                leases.Survived(run);
             if (end is RunEnd.ParkedReady or RunEnd.Parked)
                 signal.Wake(InstanceId.BucketOf(run.Key.Instance));
         }

@@ -141,6 +141,16 @@ internal sealed class ClaimStore(Database database, LowWater water, StoreClock c
         return await reader.ReadAsync(cancel) ? ReadStanding(reader, 0) : null;
     }
 
+    /// <summary>Says that a worker whose leases were taken over lives: the takeovers do not count against the instances.</summary>
+    public async Task SurvivedAsync(short bucket, IReadOnlyList<Guid> instances, string worker, CancellationToken cancel)
+    {
+        await using var command = database.Batches.CreateCommand(SqlText.Survived);
+        command.Parameters.Add(Columns.Value(bucket));
+        command.Parameters.Add(Columns.Value(instances.Order().ToArray()));
+        command.Parameters.Add(Columns.Value(worker));
+        await command.ExecuteNonQueryAsync(cancel);
+    }
+
     /// <summary>Gives an instance back as it stands; true if the lease held.</summary>
     /// <param name="lease">The lease.</param>
     /// <param name="pause">How long nobody is to claim it.</param>

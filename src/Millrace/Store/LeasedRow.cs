@@ -1,5 +1,5 @@
-using Npgsql;
 using Millrace.Values;
+using Npgsql;
 
 namespace Millrace.Store;
 

@@ -19,6 +19,7 @@ internal static class SqlText
     public static readonly string Finish = Load("finish.sql");
     public static readonly string Renew = Load("renew.sql");
     public static readonly string Release = Load("release.sql");
+    public static readonly string Survived = Load("survived.sql");
     public static readonly string Cancel = Load("cancel.sql");
     public static readonly WeekSql Instance = new(Load("instance.sql"));
     public static readonly WeekSql Live = new(Load("live.sql"));

@@ -17,7 +17,7 @@ WITH held AS (
                WHEN work.cancel_requested AND NOT item.cancelling THEN now()
                WHEN work.suspended THEN 'infinity'
                WHEN work.requests <> item.requests_seen OR work.signal_seq > item.signals_seen OR work.child_seq > item.children_seen THEN now()
-               ELSE item.due
+               ELSE greatest(item.due, now())
            END AS ready_at
     FROM unnest($2::uuid[], $3::bigint[], $19::timestamptz[], $20::json[], $21::json[], $22::bigint[], $23::bigint[], $24::bigint[], $25::boolean[],
                 $26::bigint[], $27::bigint[])

@@ -5,7 +5,7 @@ SET suspended = false,
     requests  = requests + 1,
     ready_at  = CASE
                     WHEN lease_token IS NOT NULL THEN ready_at
-                    WHEN started_at IS NULL THEN coalesce(resume_at, now())
+                    WHEN started_at IS NULL THEN greatest(resume_at, now())
                     ELSE now()
                 END,
     resume_at = NULL,

@@ -13,5 +13,5 @@ WITH incoming AS (
     FROM incoming
 )
 INSERT INTO millrace.work (bucket, id, organisation_id, priority, ready_at)
-SELECT $1, id, organisation_id, priority, coalesce(run_at, now() + delay, now())
+SELECT $1, id, organisation_id, priority, greatest(coalesce(run_at, now() + delay), now())
 FROM incoming;

@@ -33,7 +33,7 @@ WITH holder AS (
     FROM incoming
 ), begun AS (
     INSERT INTO millrace.work (bucket, id, organisation_id, priority, ready_at)
-    SELECT $1, id, organisation_id, priority, coalesce(run_at, now() + delay, now())
+    SELECT $1, id, organisation_id, priority, greatest(coalesce(run_at, now() + delay), now())
     FROM incoming
 )
 SELECT instance_id

@@ -31,6 +31,6 @@ WITH incoming AS (
     FROM accepted
 )
 INSERT INTO millrace.work (bucket, id, organisation_id, priority, ready_at)
-SELECT $1, id, organisation_id, priority, coalesce(run_at, now() + delay, now())
+SELECT $1, id, organisation_id, priority, greatest(coalesce(run_at, now() + delay), now())
 FROM accepted
 RETURNING id;

@@ -187,7 +187,8 @@ public sealed class LingeringTests
     {
         var run = new VirtualRun(
             Tests.Workflows.ReaderTests.Read("""{"do":[{"loop":[{"race":[[{"http":"https://slow/","compensate":[{"sql":"undo"}]}],[{"sleep":"1ms"}]]}]}]}"""),
-            _ => NodeEvent.Rows(), compensations: 10) { Duration = _ => TimeSpan.FromHours(1) };
+            _ => NodeEvent.Rows(), compensations: 10)
+        { Duration = _ => TimeSpan.FromHours(1) };
         run.Start();
         run.Until(TimeSpan.FromSeconds(1));
         Assert.Equal((10, "too_many_compensations"), (run.State.Lingering.Count, run.State.Ending!.Error.Code));

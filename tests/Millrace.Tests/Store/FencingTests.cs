@@ -100,6 +100,19 @@ public sealed class FencingTests : IAsyncLifetime
         Assert.Equal([false, true, true, true, true, true], claimed.Select(claim => claim.IsTakenOver));
     }
 
+    [Fact]
+    public async Task A_worker_that_was_only_late_was_not_lost()
+    {
+        await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
+        var late = Assert.Single(await ClaimAsync(TimeSpan.Zero, worker: "late"));
+        Assert.Equal(2, Assert.Single(await ClaimAsync(TimeSpan.Zero, worker: "second")).Claims);
+        await claims.SurvivedAsync(InstanceId.BucketOf(late.Id), [late.Id], "late", CancellationToken.None);
+        Assert.Equal(2, Assert.Single(await ClaimAsync(TimeSpan.Zero, worker: "third")).Claims);
+        // What it has taken over from itself did not count, so that there is nothing to take back.
+        await claims.SurvivedAsync(InstanceId.BucketOf(late.Id), [late.Id], "third", CancellationToken.None);
+        Assert.Equal(3, Assert.Single(await ClaimAsync(TimeSpan.Zero, worker: "fourth")).Claims);
+    }
+
     [Theory]
     [InlineData("suspend", "resume")]
     [InlineData("signals/s")]
