@@ -108,10 +108,13 @@ internal static partial class RunMachine
                 running = running.Remove(command.Key);
         }
 
+        // Of the first children that are being started there is nothing to see yet.
+        var startsFirst = !run.HadChildren && begun.Commands.Any(static command => command is StartChildren);
         return run with
         {
             Running = running,
-            HadChildren = run.HadChildren || begun.Commands.Any(static command => command is StartChildren),
+            HadChildren = run.HadChildren || startsFirst,
+            ChildrenLooked = run.ChildrenLooked || startsFirst,
             Journal = run.Journal!.Carried(begun.Commands),
         };
     }

@@ -108,6 +108,8 @@ public sealed class Database : IAsyncDisposable, IDisposable
         var given = new HashSet<string>(builder.Keys.Cast<string>(), StringComparer.OrdinalIgnoreCase);
         if (!given.Contains("Application Name"))
             builder.ApplicationName = "millrace";
+        // Which statement of a batch has failed tells which week has no partition.
+        builder.IncludeFailedBatchedCommand = true;
         if (!given.Contains("Maximum Pool Size"))
             builder.MaxPoolSize = poolSize;
         // One write for a batch, so that a process which is stopped in the middle has sent all of it or nothing: the server

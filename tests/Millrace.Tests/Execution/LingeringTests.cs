@@ -11,7 +11,7 @@ public sealed class LingeringTests
 {
     // Whose result is awaited longest: the car, which takes 50 ms where everything else takes 5.
     private const string Saga = """
-        {"join":[[{"sql":"hotel"}],[{"http":"https://cars/","as":"car","retry":{"attempts":3,"backoff":"1s"},"compensate":[{"sql":"give back {{ car.n }}"}]}]]}
+        {"join":[[{"sql":"hotel"}],[{"http":"https://cars/","as":"car","retry":{"attempts":3,"backoff":"1s"},"compensate":[{"sql":"give back {{ car.rows[0].n }}"}]}]]}
         """;
 
     [Fact]
@@ -88,7 +88,7 @@ public sealed class LingeringTests
     public void A_container_that_times_out_begins_its_next_attempt_beside_what_lingers_of_the_last_one()
     {
         var run = Of(
-            """{"try":[{"http":"https://cars/","as":"car","compensate":[{"sql":"undo {{ car.n }}"}]}],"finally":[{"set":{}}],"timeout":"20ms","retry":{"attempts":2,"backoff":"1ms","jitter":false}},{"fail":"stop"}""",
+            """{"try":[{"http":"https://cars/","as":"car","compensate":[{"sql":"undo {{ car.rows[0].n }}"}]}],"finally":[{"set":{}}],"timeout":"20ms","retry":{"attempts":2,"backoff":"1ms","jitter":false}},{"fail":"stop"}""",
             command => NodeEvent.Rows($$"""{"n":"{{command.Key.Path}}"}""")).ToEnd();
         Assert.Equal(["/do/0/try/0", "/do/0@2/try/0"], run.Given.OfType<ExecuteHttp>().Select(command => command.Key.Path));
         // Both attempts are over their time, and both bookings were made.
@@ -101,7 +101,7 @@ public sealed class LingeringTests
     public void A_child_that_completes_before_it_hears_that_nobody_waits_for_it_is_undone(int childTakes, bool completes)
     {
         var run = new VirtualRun(
-            Tests.Workflows.ReaderTests.Read("""{"do":[{"join":[[{"sql":"hotel"}],[{"run":"child","as":"c","compensate":[{"sql":"undo {{ c.n }}"}]}]]}]}"""),
+            Tests.Workflows.ReaderTests.Read("""{"do":[{"join":[[{"sql":"hotel"}],[{"run":"child","as":"c","compensate":[{"sql":"undo {{ c.rows[0].n }}"}]}]]}]}"""),
             command => command is ExecuteSql { Sql.Query.Source: "hotel" } ? NodeEvent.Fails("full") : NodeEvent.Rows("""{"n":7}"""))
         {
             Duration = command => TimeSpan.FromMilliseconds(command is StartChildren ? childTakes : 5),

@@ -54,7 +54,7 @@ public sealed class StoreFaultsTests : IAsyncLifetime
         Assert.Equal("waiting", (await server.InstanceAsync(waiting)).GetProperty("status").GetString());
 
         // The sessions that exist stay read-only: only new ones find that the store takes writes again.
-        await TestCluster.ExecuteAsync(connection, $"ALTER DATABASE {NameOf(connection)} RESET default_transaction_read_only");
+        await TestCluster.ExecuteAsync((await TestCluster.GetAsync()).ConnectionString, $"ALTER DATABASE {NameOf(connection)} RESET default_transaction_read_only");
         await TestServer.EventuallyAsync(async () => (await server.PostAsync($"instances/{waiting}/signals/go", "1")).Status is HttpStatusCode.Accepted, "the signal is taken");
         Assert.Equal("completed", (await server.InstanceAsync(waiting, "30s")).GetProperty("status").GetString());
     }
