@@ -20,7 +20,8 @@ internal sealed class CheckpointStore : IAsyncDisposable
         (this.database, this.worker, this.relay) = (database, worker.Value, relay);
         // Runs wait for their checkpoints, so what is waiting is bounded by how many runs there are.
         var settings = new BatcherSettings(options.Value.Store.CheckpointBatch, 1_000_000, Flushers: 2) { CapacityBytes = long.MaxValue, SideBySide = 128 };
-        batcher = new(settings, checkpoint => checkpoint.Bytes, FlushAsync);
+        batcher = Batcher<Checkpoint, CheckpointAnswer>.ByTransaction(
+            settings, checkpoint => checkpoint.Bytes, checkpoint => InstanceId.BucketOf(checkpoint.Lease.Instance), FlushAsync);
     }
 
     /// <summary>Stores a checkpoint, together with others that come at the same time.</summary>
@@ -28,11 +29,10 @@ internal sealed class CheckpointStore : IAsyncDisposable
 
     public ValueTask DisposeAsync() => batcher.DisposeAsync();
 
-    private async Task<IReadOnlyList<CheckpointAnswer>> FlushAsync(IReadOnlyList<Checkpoint> checkpoints)
+    private async Task<IReadOnlyList<CheckpointAnswer>> FlushAsync(short bucket, IReadOnlyList<Checkpoint> checkpoints)
     {
         var answers = new Dictionary<LeaseKey, CheckpointAnswer>(checkpoints.Count);
-        foreach (var bucket in checkpoints.GroupBy(checkpoint => InstanceId.BucketOf(checkpoint.Lease.Instance)))
-            await FlushAsync(bucket.Key, [.. bucket.OrderBy(checkpoint => checkpoint.Lease.Instance)], answers);
+        await FlushAsync(bucket, [.. checkpoints.OrderBy(checkpoint => checkpoint.Lease.Instance)], answers);
         return [.. checkpoints.Select(checkpoint => answers.GetValueOrDefault(checkpoint.Lease.Key))];
     }
 

@@ -38,9 +38,10 @@ public sealed class Json : IEquatable<Json>
         Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
-    private JsonElement? element;
+    // Boxed, because two threads may ask a shared value first: a reference is there or is not, a struct may be there in part.
+    private volatile object? element;
 
-    private Json(ReadOnlyMemory<byte> utf8, JsonElement? element = null, ResultKind kind = ResultKind.Value) =>
+    private Json(ReadOnlyMemory<byte> utf8, object? element = null, ResultKind kind = ResultKind.Value) =>
         (Utf8, this.element, Kind) = (utf8, element, kind);
 
     /// <summary>JSON <c>null</c>.</summary>
@@ -50,7 +51,7 @@ public sealed class Json : IEquatable<Json>
     public ReadOnlyMemory<byte> Utf8 { get; }
 
     /// <summary>The value, parsed. Parsing happens on the first call.</summary>
-    public JsonElement Element => element ??= JsonElement.Parse(Utf8.Span, LenientOptions);
+    public JsonElement Element => (JsonElement)(element ??= JsonElement.Parse(Utf8.Span, LenientOptions));
 
     /// <summary>
     /// What templates may take the value for. It is no part of the text: whoever takes a result in says what made it, and
