@@ -63,6 +63,21 @@ public sealed class WorkflowStore(Database database, StorePatience patience, Tim
             return known;
         }
 
+        var (document, isNoted) = await ReadAsync(organisation, hash, cancel);
+        if (!WorkflowReader.TryRead(document.Element, Unlimited, out var workflow, out var faults))
+            throw new InvalidOperationException($"A stored definition cannot be read: {faults[0].Pointer}: {faults[0].Detail}");
+        if (isNoted)
+            use.Note(key);
+        else
+            await use.StoreAsync(organisation, hash, key, cancel);
+        cache.Add(key, workflow!, workflow!.Bytes);
+        return workflow!;
+    }
+
+    // The reader is done with before anything else is asked. It must not be disposed of twice: by then it may be somebody
+    // else's, since each connection uses one again and again.
+    private async Task<(Json Document, bool IsNoted)> ReadAsync(Guid organisation, byte[] hash, CancellationToken cancel)
+    {
         await using var command = database.Source.CreateCommand("""
             SELECT document, used_at > now() - interval '12 hours'
             FROM millrace.definition
@@ -71,19 +86,9 @@ public sealed class WorkflowStore(Database database, StorePatience patience, Tim
         AddOrganisation(command, organisation);
         command.Parameters.Add(Columns.Value(hash));
         await using var reader = await command.ExecuteReaderAsync(cancel);
-        if (!await reader.ReadAsync(cancel))
-            throw new InvalidOperationException($"The store has no definition {Convert.ToHexStringLower(hash)}.");
-
-        var (document, isNoted) = (reader.JsonOrNull(0)!, reader.GetBoolean(1));
-        if (!WorkflowReader.TryRead(document.Element, Unlimited, out var workflow, out var faults))
-            throw new InvalidOperationException($"A stored definition cannot be read: {faults[0].Pointer}: {faults[0].Detail}");
-        await reader.DisposeAsync();
-        if (isNoted)
-            use.Note(key);
-        else
-            await use.StoreAsync(organisation, hash, key, cancel);
-        cache.Add(key, workflow!, workflow!.Bytes);
-        return workflow!;
+        return await reader.ReadAsync(cancel)
+            ? (reader.JsonOrNull(0)!, reader.GetBoolean(1))
+            : throw new InvalidOperationException($"The store has no definition {Convert.ToHexStringLower(hash)}.");
     }
 
     /// <summary>Stores a definition under a name. The newest version's content again is that version again.</summary>
