@@ -32,7 +32,9 @@ internal static class EventJson
         _ => new TimerDue(execution.EndedAt),
     };
 
-    private static InstanceEvent EndOf(NodeExecution execution, DateTimeOffset at) => execution.Error is { } error
+    private static InstanceEvent EndOf(NodeExecution execution, DateTimeOffset at) => execution.Status is NodeStatus.Cancelled
+        ? new NodeFailed(at, execution.Key, Turn.Unbegun)
+        : execution.Error is { } error
         ? new NodeFailed(at, execution.Key, new(error.Message, error.Code, error.Retryable) { RetryAfter = error.RetryAfter, IsHeldBack = error.IsHeldBack })
         : new NodeCompleted(at, execution.Key, execution.Result!);
 

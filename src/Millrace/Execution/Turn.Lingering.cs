@@ -7,6 +7,9 @@ namespace Millrace.Execution;
 // be owed for them, its end is awaited; nothing else is.
 internal sealed partial class Turn
 {
+    /// <summary>The end of an execution that was given up before anybody had begun it: it has had no effects.</summary>
+    public static readonly NodeFailure Unbegun = new("given up before it had begun", CancelledCode, Retryable: false);
+
     /// <summary>Takes in the end of an execution that lingers; null where the event is none.</summary>
     public Decision? EndLingering(InstanceEvent happened)
     {
@@ -24,6 +27,9 @@ internal sealed partial class Turn
                 var visible = new NameScope(null, ended.Names);
                 Register(node, ended.Scope, node.As is { } name ? visible.With(name, result.As(KindOf(node))) : visible);
                 RecordEnd(node, ended, NodeStatus.Completed, result, null);
+                break;
+            case NodeFailed { Failure: var failure } when failure == Unbegun:
+                RecordEnd(node, ended, NodeStatus.Cancelled, null, null);
                 break;
             case NodeFailed { Failure: var failure }:
                 RecordEnd(node, ended, NodeStatus.Failed, null, ended.Frame.TimedOut ? TimedOut(node) : failure);

@@ -91,7 +91,7 @@ internal sealed record Journal(Workflow Workflow, InstanceFacts Facts, InstanceS
     {
         var unbegun = State.Lingering
             .Where(item => !reissued.Contains(item.Key) && given.Any(command => command is Execute && command.Key == item.Key))
-            .Select(item => new NodeFailed(at, item.Key, new("given up before it had begun", Turn.CancelledCode, Retryable: false)))
+            .Select(item => new NodeFailed(at, item.Key, Turn.Unbegun))
             .ToList();
         return (this with { Commands = Commands.RemoveAll(command => unbegun.Exists(end => end.Key == command.Key)) }).Take(unbegun);
     }

@@ -247,13 +247,15 @@ internal sealed class VirtualRun
         Take(end.At(Now, ended.Command.Key));
     }
 
-    // Their end is awaited: it comes sooner, unless it would have come by then anyway.
+    // Their end is awaited: it comes sooner, unless it would have come by then anyway; of several at the same time last, since
+    // it was the last one that was settled.
     private void CancelSoon(NodeKey key)
     {
         var index = executing.FindIndex(item => item.Command.Key == key);
-        var at = Now + CancelDuration(executing[index].Command);
-        if (at < executing[index].EndsAt)
-            executing[index] = (executing[index].Command, at, true);
+        var (command, endsAt, isCancelled) = executing[index];
+        var at = Now + CancelDuration(command);
+        executing.RemoveAt(index);
+        executing.Add(at < endsAt ? (command, at, true) : (command, endsAt, isCancelled));
     }
 
     // What runs is what the state says is being executed, at all times: nothing goes on in a branch that was given up, and
