@@ -27,4 +27,5 @@ var root = new RootCommand("""
     """) { urls, demo, sizing, distribute };
 root.SetAction((parsed, cancel) => Commands.RunAsync(() => ServeCommand.RunAsync(parsed.GetValue(urls), cancel)));
 
-return await root.Parse(args).InvokeAsync();
+// The host knows for how long what runs may go on when the process is asked to stop; a command line would give it two seconds.
+return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });

@@ -98,18 +98,16 @@ internal sealed class Oracle
     {
         foreach (var execution in story.History.Where(IsOutside))
             yield return (KeyOf(execution.Key.Path, execution), execution);
-        foreach (var item in story.Children.Where(child => story.Kind is Kinds.Spread))
-        {
-            foreach (var execution in item.History.Where(IsOutside))
-                yield return (KeyOf($"/do/0[{item.Place}]{execution.Key.Path["/do/0".Length..]}", execution), execution);
-        }
     }
 
-    private static bool IsOutside(NodeExecution execution) => execution.Kind is "sql" or "http" or "call" or "run";
+    // Spread items are instances of their own: to the one that spreads them they are one execution.
+    private static bool IsOutside(NodeExecution execution) => execution.Kind is "sql" or "http" or "call" or "run" or "forEach";
 
     private static string KeyOf(string path, NodeExecution execution) => $"{path}#{execution.Key.Iteration}#{execution.Key.Attempt}";
 
-    private static NodeEvent EndOf(NodeExecution execution) => execution.Error is { } error
+    // What was given up before it had begun has done nothing that could have to be undone.
+    private static NodeEvent EndOf(NodeExecution execution) => execution.Status is NodeStatus.Cancelled ? NodeEvent.Fails("given up", retryable: false)
+        : execution.Error is { } error
         ? NodeEvent.Fails(error.Message, error.Retryable)
         : new(execution.Result ?? Json.Null, null);
 

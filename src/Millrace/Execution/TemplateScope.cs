@@ -6,11 +6,19 @@ using Millrace.Workflows;
 namespace Millrace.Execution;
 
 /// <summary>A template could not be filled in. The message names it.</summary>
-internal sealed class TemplateException(string message) : Exception(message);
+internal sealed class TemplateException(string message, string code = "template") : Exception(message)
+{
+    /// <summary>The failure's code.</summary>
+    public string Code => code;
+}
 
 /// <summary>What templates can read at one point of a run.</summary>
 internal sealed class TemplateScope(InstanceFacts facts, NameScope names, int attempt)
 {
+    // What is put together is given up while it grows: a short definition can ask for gigabytes. A result has a limit of its
+    // own; a request may be larger than that.
+    private readonly long limit = 16L * facts.ResultBytes;
+
     /// <summary>
     /// A path's value; null in place of a missing one if the path says so. A name that stands for the whole of a result hands
     /// on that result and what it is; a statement's stands for its first column.
@@ -28,7 +36,7 @@ internal sealed class TemplateScope(InstanceFacts facts, NameScope names, int at
             return only.Text;
         var text = new StringBuilder();
         foreach (var part in template.Parts)
-            text.Append(part.Path is { } path ? TextOf(Element(path)) : part.Text);
+            Check(text.Append(part.Path is { } path ? TextOf(Element(path)) : part.Text).Length);
         return text.ToString();
     }
 
@@ -66,8 +74,17 @@ internal sealed class TemplateScope(InstanceFacts facts, NameScope names, int at
             ? null
             : Element(path);
 
+    /// <summary>Gives up what has grown too large.</summary>
+    /// <exception cref="TemplateException">It has.</exception>
+    public void Check(long bytes)
+    {
+        if (bytes > limit)
+            throw new TemplateException($"what the node puts together takes more than {limit:N0} bytes", "result_too_large");
+    }
+
     private void Write(Utf8JsonWriter writer, ValueTemplate template)
     {
+        Check(writer.BytesCommitted + writer.BytesPending);
         switch (template)
         {
             case LiteralValue literal:

@@ -125,9 +125,16 @@ internal sealed partial class Turn
     {
         // Each value sees the names as they were before the node: order within a set means nothing.
         var templates = Templates(attempt);
-        var values = node.Values.Members.Select(member => KeyValuePair.Create(member.Key, templates.Value(member.Value))).ToList();
-        names = names.With(values);
-        return new(Json.Write(writer =>
+        var values = new List<KeyValuePair<string, Json>>();
+        var bytes = 0L;
+        foreach (var (name, template) in node.Values.Members)
+        {
+            var value = templates.Value(template);
+            templates.Check(bytes += value.Utf8.Length);
+            values.Add(new(name, value));
+        }
+
+        var result = Json.Write(writer =>
         {
             writer.WriteStartObject();
             foreach (var (name, value) in values)
@@ -137,6 +144,15 @@ internal sealed partial class Turn
             }
 
             writer.WriteEndObject();
-        }));
+        });
+        // What is refused is not kept under its names either.
+        if (Excess(node, result) is null)
+            names = names.With(values);
+        return new(result);
     }
+
+    // A message is for people to read, and comes along with every list of instances.
+    private static string Short(string message) => message.Length <= LongestMessage ? message : string.Concat(message.AsSpan(0, LongestMessage), "…");
+
+    private const int LongestMessage = 16 << 10;
 }

@@ -41,7 +41,7 @@ internal sealed class HttpExecutor : IDisposable
 
     public async Task<NodeEnd> ExecuteAsync(NodeContext context, ExecuteHttp command, CancellationToken cancel)
     {
-        if (MultipartBody.FaultIn(command.Parts) is { } fault)
+        if ((MultipartBody.FaultIn(command.Parts) ?? HttpMessage.FaultIn(command.Headers)) is { } fault)
             return new NodeFailure(fault, "template", Retryable: false);
         var limit = command.Http.Timeout ?? settings.Timeout;
         var host = new Uri(command.Url).Authority;

@@ -42,8 +42,8 @@ internal sealed record HttpHop(Uri Address, string Method, bool HasBody, bool Is
         return new(target, becomesGet ? "GET" : Method, HasBody && !becomesGet, IsOwnOrigin && isSameOrigin);
     }
 
-    /// <summary>Scheme, host and port.</summary>
-    public static string OriginOf(Uri address) => address.GetLeftPart(UriPartial.Authority);
+    /// <summary>Scheme, host and port (RFC 6454); a user's name in an address is no part of that.</summary>
+    public static string OriginOf(Uri address) => address.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped);
 
     private Uri Resolve(string location)
     {

@@ -25,6 +25,18 @@ internal static class HttpMessage
         return request;
     }
 
+    /// <summary>What is wrong with headers whose templates have been filled in; null where nothing is. (RFC 9110 §5.5)</summary>
+    public static string? FaultIn(IEnumerable<KeyValuePair<string, string>> headers)
+    {
+        foreach (var (name, value) in headers)
+        {
+            if (value.AsSpan().IndexOfAnyExceptInRange(' ', '~') is >= 0 and var at && value.ReplaceLineEndings(" ").Any(letter => letter is not '\t' and (< ' ' or > '~')))
+                return $"the value of the header \"{name}\" has a character at {at + 1} that headers cannot carry: only printable ASCII; encode it, as percent-encoding or base64 do";
+        }
+
+        return null;
+    }
+
     private static HttpContent ContentOf(ExecuteHttp command)
     {
         if (command.Parts is not [])

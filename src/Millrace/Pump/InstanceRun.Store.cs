@@ -83,8 +83,6 @@ internal sealed partial class InstanceRun
                 services.Log.CheckpointRefused(claim.Id);
             else if (checkpoint is FinishCheckpoint)
                 services.Outcomes.Announce(claim.Id);
-            else if (!write.IsLast)
-                Weigh(checkpoint);
             return new Written(services.Clock.Now, checkpoint, answer);
         }
         catch (PostgresException e) when (IsAboutTheData(e))

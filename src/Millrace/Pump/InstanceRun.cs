@@ -129,6 +129,8 @@ internal sealed partial class InstanceRun
         {
             if (await DoAsync(step) is { } happened)
                 Apply(happened);
+            if (step is Write { IsLast: false, Checkpoint: var stored })
+                Weigh(stored);
         }
         catch (OperationCanceledException) when (interrupt.IsCancellationRequested)
         {

@@ -128,10 +128,12 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
                 using var limit = new CancellationTokenSource(settings.Lease / 3, time);
                 await claims.SurvivedAsync(bucket.Key, [.. bucket], worker.Value, limit.Token);
             }
-            catch (Exception e) when (StoreFaults.IsPassing(e) || e is OperationCanceledException)
+            catch (Exception e)
             {
-                // It is said in favour of the instances only; what is not heard does no harm by itself.
+                // It is said in favour of the instances only; what is not heard does no harm by itself, and leases go on.
                 database.Suspect(e);
+                if (!StoreFaults.IsPassing(e) && e is not OperationCanceledException)
+                    log.RenewalBroke(e);
             }
         }
     }

@@ -69,9 +69,19 @@ internal sealed class RemoteWake(IOptions<MillraceOptions> options, Database dat
             {
                 if (!signal.TakeHint(bucket))
                     continue;
-                await using var command = database.Source.CreateCommand($"SELECT pg_notify('{Channel}', $1)");
-                command.Parameters.Add(Columns.Value($"{bucket}"));
-                await command.ExecuteNonQueryAsync(cancel);
+                try
+                {
+                    await using var command = database.Source.CreateCommand($"SELECT pg_notify('{Channel}', $1)");
+                    command.Parameters.Add(Columns.Value($"{bucket}"));
+                    await command.ExecuteNonQueryAsync(cancel);
+                }
+                catch (Exception e) when (!cancel.IsCancellationRequested)
+                {
+                    // It is told again over another connection.
+                    database.Suspect(e);
+                    signal.Wake(bucket);
+                    throw;
+                }
             }
 
             await Task.Delay(BetweenNotifications, time, cancel);

@@ -96,7 +96,8 @@ internal static partial class RunMachine
 
     private static Checkpoint Finish(RunState run, Journal journal, Outcome outcome) => Complete(run, journal, new FinishCheckpoint(run.Claim.Lease, journal.Ended, outcome)
     {
-        Resume = journal.Resume is { } resume ? StateJson.Write(resume) : null,
+        // What could not be kept while the instance lived cannot be gone on from either.
+        Resume = journal.Resume is { } resume && StateJson.Write(resume) is var kept && TooLarge(run, kept.Utf8.Length) is null ? kept : null,
         HadSignals = run.Standing.Signals > 0,
         HadChildren = run.HadChildren,
     });

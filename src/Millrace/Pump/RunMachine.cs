@@ -47,7 +47,7 @@ internal static partial class RunMachine
         },
         Ticked tick => run with { Journal = run.Journal!.Take(new TimerDue(tick.At)) },
         Written written => Answered(run, written),
-        Weighed weighed => TooLarge(run, weighed.Bytes) is { } outcome ? run with { Journal = run.Journal!.End(outcome) } : run,
+        Weighed weighed => run.Journal!.State.Outcome is null && TooLarge(run, weighed.Bytes) is { } outcome ? run with { Journal = run.Journal.End(outcome) } : run,
         WriteUnsure => run with { IsUnsure = true },
         WriteRefused refused => Refused(run, refused),
         Broke broke => run with { Fault = run.Fault ?? broke.Fault },
@@ -73,6 +73,9 @@ internal static partial class RunMachine
             journal = Poison(run, loaded.At, journal);
         else if (journal.State is { Root: null, Ending: null } && !run.Standing.CancelRequested)
             journal = journal.Take(new Started(run.Claim.StartedAt));
+        // What was due before the takeover may have been begun by the worker before: a request that comes now finds it so.
+        if (run.Claim.IsTakenOver && journal.State.NextDue <= loaded.At)
+            journal = journal.Take(new TimerDue(loaded.At)) is var due ? due.Carried(due.Commands) : journal;
         run = Heed(run with { Journal = journal }, loaded.At);
         return run with { Journal = run.Journal!.Reissue() };
     }
@@ -161,7 +164,7 @@ internal static partial class RunMachine
     // What the store cannot keep, it could not keep the next time either.
     private static RunState Refused(RunState run, WriteRefused refused) => run.Journal!.State.Outcome is { Error.Code: var code } && code == refused.Code
         ? run with { Fault = new($"the store does not take the instance's end: {refused.Message}") }
-        : run with { Journal = run.Journal.Dropped().End(Failed($"the store cannot keep what the instance has come to: {refused.Message}", refused.Code)) };
+        : run with { IsUnsure = false, Journal = run.Journal.Dropped().End(Failed($"the store cannot keep what the instance has come to: {refused.Message}", refused.Code)) };
 
     private static RunState CannotGoOn(RunState run, Exception error) => run.Journal is { State.Outcome: null } journal
         ? run with { CoreError = error, Journal = journal.End(Failed("what follows could not be worked out because of an internal error; the server's log has the cause", RunFault.Code)) }

@@ -19,7 +19,7 @@ public sealed class InstanceList(Database database)
         // One more than the page may have tells whether something follows.
         for (var asked = Math.Min(filter.Limit + 1, Pages.FirstRows); ;)
         {
-            var (found, seenTo) = await ReadAsync(filter with { Before = page.Count == 0 ? filter.Before : page[^1].Id, Limit = asked }, cancel);
+            var (found, seenTo, isCut) = await ReadAsync(filter with { Before = page.Count == 0 ? filter.Before : page[^1].Id, Limit = asked }, cancel);
             foreach (var view in found)
             {
                 if (page.Count > 0 && (page.Count == filter.Limit || bytes + view.Bytes > Pages.Bytes))
@@ -28,6 +28,8 @@ public sealed class InstanceList(Database database)
                 bytes += view.Bytes;
             }
 
+            if (isCut)
+                return new(page, page[^1].Id);
             if (seenTo is not null || found.Count < asked)
                 return new(page, seenTo);
             asked = Pages.RowsThatFit(bytes, page.Count, filter.Limit);
@@ -36,7 +38,8 @@ public sealed class InstanceList(Database database)
 
     // A bucket that was looked through for long enough has a row that says how far. Beyond the one that was left first the
     // others' instances would stand without its own, so they are left for the next page.
-    private async Task<(IReadOnlyList<InstanceView> Found, Guid? SeenTo)> ReadAsync(InstanceFilter filter, CancellationToken cancel)
+    // No more is held than a page may take, whatever comes.
+    private async Task<(IReadOnlyList<InstanceView> Found, Guid? SeenTo, bool IsCut)> ReadAsync(InstanceFilter filter, CancellationToken cancel)
     {
         await using var command = database.Source.CreateCommand(InstanceListSql.Of(filter, RowsAPage / database.Buckets));
         command.Parameters.Add(Columns.Value(filter.Organisation));
@@ -49,17 +52,30 @@ public sealed class InstanceList(Database database)
                 command.Parameters.Add(Columns.Value(text));
         }
 
-        var found = new List<InstanceView>();
+        var found = new SortedDictionary<Guid, InstanceView>();
+        var bytes = 0L;
+        var isCut = false;
         Guid? seenTo = null;
         await using var reader = await command.ExecuteReaderAsync(cancel);
         while (await reader.ReadAsync(cancel))
         {
             if (reader.IsDBNull(InstanceListSql.SeenTo))
-                found.Add(InstanceStore.Read(reader));
+                Keep(InstanceStore.Read(reader));
             else if (reader.GetGuid(InstanceListSql.SeenTo) is var id && (seenTo is null || id > seenTo))
                 seenTo = id;
         }
 
-        return ([.. found.Where(view => seenTo is null || view.Id >= seenTo).OrderByDescending(view => view.Id)], seenTo);
+        return ([.. found.Values.Where(view => seenTo is null || view.Id >= seenTo).Reverse()], seenTo, isCut);
+
+        void Keep(InstanceView view)
+        {
+            found.Add(view.Id, view);
+            for (bytes += view.Bytes; bytes > Pages.Bytes && found.Count > 1; isCut = true)
+            {
+                var (id, oldest) = found.First();
+                bytes -= oldest.Bytes;
+                found.Remove(id);
+            }
+        }
     }
 }

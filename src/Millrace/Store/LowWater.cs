@@ -96,12 +96,12 @@ internal sealed class LowWater(IOptions<MillraceOptions> options, TimeProvider t
         }
     }
 
-    /// <summary>A look failed.</summary>
+    /// <summary>A look failed: how long it took says nothing of what it would have cost, and the next one begins at the beginning.</summary>
     public void Failed(Look look)
     {
         var marks = buckets[look.Bucket];
         lock (marks)
-            NoteWhole(marks, look, time.GetElapsedTime(look.AskedAt));
+            marks.Begin = null;
     }
 
     // Where a whole look costs more than a lease allows for, its share gives way; but not to more than a quarter.

@@ -19,7 +19,7 @@ public sealed class StoredGraphTests : IAsyncLifetime
     // When all have been cancelled, whatever is live compensates, and has something to wake it: its own time, a signal that it
     // says it waits for, a child that is live. What says that it waits, and for nothing, would wait for ever.
     private const string WaitsForNothing = """
-        SELECT coalesce(string_agg(to_jsonb(work)::text, E'\n'), '')
+        SELECT coalesce(string_agg(to_json(work)::text, E'\n'), '')
         FROM millrace.work
         WHERE status <> 2 OR suspended OR NOT EXISTS (
             SELECT

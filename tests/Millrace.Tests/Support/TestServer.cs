@@ -135,7 +135,7 @@ public sealed class TestServer : IAsyncDisposable
 /// <summary>An answer, read to its end.</summary>
 public sealed record Answer(HttpStatusCode Status, string Text, string? ContentType, HttpResponseHeaders Headers)
 {
-    public JsonElement Json => JsonElement.Parse(Text);
+    public JsonElement Json => JsonElement.Parse(Text, new JsonDocumentOptions { MaxDepth = 10_000 });
 
     public static async Task<Answer> OfAsync(HttpResponseMessage response) => new(
         response.StatusCode, await response.Content.ReadAsStringAsync(), response.Content.Headers.ContentType?.MediaType, response.Headers);

@@ -164,8 +164,12 @@ internal sealed class VirtualRun
     {
         var from = snapshot is null ? InstanceState.Initial : StateJson.Read(snapshot);
         journal = new(workflow, facts, Replay.Fold(workflow, facts, from, Epoch, stored, signals));
-        journal = journal.Take(again);
-        journal = journal.Carried(journal.Commands);
+        foreach (var happened in again)
+        {
+            journal = journal.Take(happened);
+            journal = journal.Carried(journal.Commands);
+        }
+
         CheckCommands();
     }
 

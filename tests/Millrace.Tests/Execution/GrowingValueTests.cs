@@ -1,0 +1,43 @@
+using Millrace.Tests.Support;
+
+namespace Millrace.Tests.Execution;
+
+/// <summary>Values that a workflow puts together, and that grow beyond what may be kept.</summary>
+public sealed class GrowingValueTests
+{
+    private static readonly string Input = $"\"{new string('x', 600)}\"";
+
+    [Fact]
+    public void A_value_that_is_refused_as_too_large_is_not_kept_under_its_name()
+    {
+        var run = Of("""{"try":[{"set":{"y":["{{ input }}","{{ input }}"]}}],"catch":[{"return":["{{ error.code }}","{{ y? }}"]}]}""");
+        Assert.Equal("""["result_too_large",null]""", run.Outcome!.Result!.ToString());
+    }
+
+    [Theory]
+    [InlineData("""{"http":{"url":"http://example.com/","body":"<many>"}}""")]
+    [InlineData("""{"http":{"url":"http://example.com/","body":[["<many>"]]}}""")]
+    [InlineData("""{"set":{"a":"<half>","b":"<half>","c":"<half>"}}""")]
+    [InlineData("""{"return":["<many>"]}""")]
+    public void What_is_put_together_is_given_up_while_it_grows(string node)
+    {
+        string Times(int count) => string.Concat(Enumerable.Repeat("{{ input }}", count));
+        var run = Of(node.Replace("<many>", Times(40), StringComparison.Ordinal).Replace("<half>", Times(12), StringComparison.Ordinal));
+        Assert.Equal(("result_too_large", "/do/0"), (run.Outcome!.Error!.Code, run.Outcome.Error.Path));
+        Assert.Contains("puts together", run.Outcome.Error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_message_is_cut_where_nobody_would_read_on()
+    {
+        var run = Of($$"""{"fail":"{{string.Concat(Enumerable.Repeat("{{ input }}", 40))}}"}""", resultBytes: 100_000);
+        Assert.Equal((16 << 10) + 1, run.Outcome!.Error!.Message.Length);
+    }
+
+    private static VirtualRun Of(string node, int resultBytes = 1000)
+    {
+        var run = new VirtualRun(Workflows.ReaderTests.Read("{\"do\":[" + node + "]}"), _ => NodeEvent.Rows(), Input, resultBytes);
+        run.Start();
+        return run;
+    }
+}
