@@ -58,10 +58,11 @@ internal sealed record ChaosOptions
     public TimeSpan ClockError { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>
-    /// How long an instance may stand still: until the lease of a lost worker is over, and as long again as two cores with
-    /// other work to do need to start the next process and to come to it. Times in which no server could do anything do not count.
+    /// How long an instance may stand still. Its node may take twice the lease, and lose its worker several times in a row
+    /// before it comes to its end, with nothing to be seen in between; and two cores with other work to do need their time to
+    /// start the next process. Times in which no server could do anything do not count.
     /// </summary>
-    public TimeSpan LongestStall => Lease + TimeSpan.FromSeconds(25);
+    public TimeSpan LongestStall => Lease + TimeSpan.FromSeconds(60);
 
     /// <summary>The least number of starts, or of a fault, that a run of a length must have had.</summary>
     public static int Least(double perMinute, TimeSpan time) => (int)(perMinute * time.TotalMinutes * 0.84);

@@ -96,12 +96,12 @@ internal sealed class Oracle
     // The items of a spread list are at home where they would be had it not been spread.
     private static IEnumerable<(string Key, NodeExecution Execution)> Executions(Story story)
     {
-        foreach (var execution in story.History.Where(IsOutside))
+        foreach (var execution in story.History.Where(execution => IsOutside(execution) || (execution.Kind is "forEach" && story.Kind is Kinds.Spread)))
             yield return (KeyOf(execution.Key.Path, execution), execution);
     }
 
     // Spread items are instances of their own: to the one that spreads them they are one execution.
-    private static bool IsOutside(NodeExecution execution) => execution.Kind is "sql" or "http" or "call" or "run" or "forEach";
+    private static bool IsOutside(NodeExecution execution) => execution.Kind is "sql" or "http" or "call" or "run";
 
     private static string KeyOf(string path, NodeExecution execution) => $"{path}#{execution.Key.Iteration}#{execution.Key.Attempt}";
 
