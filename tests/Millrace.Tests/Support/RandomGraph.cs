@@ -87,11 +87,10 @@ internal sealed class RandomGraph(Random random, bool ties = false)
                 return Chance(4) && !place.Compensating ? Spread(forEach, inner) : forEach;
             case 22 or 23:
                 return Try(inner);
-            // More than a decision takes at once. What runs beside it could overtake it then, so nothing does.
-            case 24 when place.IsAlone:
-                return new() { ["loop"] = new JsonArray(LongTurn()), ["while"] = Condition(1), ["max"] = random.Next(1, 150) };
-            case 25 when place.IsAlone:
-                return new() { ["forEach"] = Times(random.Next(1, 150)), ["do"] = new JsonArray(LongTurn()), ["item"] = "i", ["concurrency"] = random.Next(1, 4) };
+            case 24 when place.IsAlone && !ties:
+                return Long(new() { ["loop"] = new JsonArray(LongTurn()), ["while"] = Condition(1), ["max"] = random.Next(1, 150) });
+            case 25 when place.IsAlone && !ties:
+                return Long(new() { ["forEach"] = Times(random.Next(1, 150)), ["do"] = new JsonArray(LongTurn()), ["item"] = "i", ["concurrency"] = random.Next(1, 4) });
             default:
                 return new() { ["sql"] = "select 1" };
         }
@@ -139,6 +138,14 @@ internal sealed class RandomGraph(Random random, bool ties = false)
             items.Add((JsonNode)Time(1500));
         return items;
     }
+
+    // More than a decision takes at once. What runs beside it, falls due at the same time or follows in the same decision
+    // could then be overtaken by what else is in it; so nothing does, and a sleep ends the decision.
+    private JsonObject Long(JsonObject node) => new()
+    {
+        ["if"] = new JsonObject { ["equals"] = new JsonArray(1, 1) },
+        ["then"] = new JsonArray(node, new JsonObject { ["sleep"] = Time(1000) }),
+    };
 
     private JsonObject LongTurn() => new() { ["set"] = new JsonObject { [Name()] = Value(), ["d"] = Read() } };
 
