@@ -29,7 +29,7 @@ public sealed class StorePreparation
     /// <param name="cancel">Gives up.</param>
     /// <returns>An API key if one was made up here; it is never to be had again.</returns>
     /// <exception cref="SchemaException">The schema is not one that this program can work with.</exception>
-    /// <exception cref="SettingException">The pools could ask for more connections than the server has.</exception>
+    /// <exception cref="SettingException">The pools could ask for more connections than the server has, or the database is not in UTF-8.</exception>
     public async Task<string?> PrepareAsync(Action<string> announce, CancellationToken cancel)
     {
         for (var attempt = 1; ; attempt++)
@@ -37,6 +37,7 @@ public sealed class StorePreparation
             try
             {
                 await clock.AskAsync(database, cancel);
+                await RefuseOtherEncodingsAsync(cancel);
                 await sizing.RunAsync(cancel);
                 await migrator.ApplyAsync(database.Buckets, cancel);
                 return await keys.EnsureAsync(settings.ApiKey, cancel);
@@ -46,6 +47,17 @@ public sealed class StorePreparation
                 announce($"The database does not answer ({e.Message}); trying again …");
                 await Task.Delay(TimeSpan.FromSeconds(Math.Min(attempt, 5)), time, cancel);
             }
+        }
+    }
+
+    // JSON is UTF-8. A database in another encoding refuses a value now and then, when it is too late to say so to anybody.
+    private async Task RefuseOtherEncodingsAsync(CancellationToken cancel)
+    {
+        await using var command = database.Source.CreateCommand("SELECT current_setting('server_encoding')");
+        if (await command.ExecuteScalarAsync(cancel) is not "UTF8" and var encoding)
+        {
+            throw new SettingException(
+                "Millrace:ConnectionString", $"leads to a database whose encoding is {encoding}: the store needs UTF8 (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0)");
         }
     }
 }

@@ -30,6 +30,23 @@ public sealed class MigratorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_database_in_another_encoding_is_refused_with_the_remedy()
+    {
+        var latin = new NpgsqlConnectionStringBuilder(connection) { Database = $"latin_{Guid.NewGuid():N}" };
+        await TestCluster.ExecuteAsync(connection, $"CREATE DATABASE {latin.Database} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+        try
+        {
+            var refused = await Assert.ThrowsAsync<Millrace.Configuration.SettingException>(() => TestServer.StartAsync(latin.ConnectionString));
+            Assert.Contains("LATIN1", refused.Message, StringComparison.Ordinal);
+            Assert.Contains("ENCODING 'UTF8'", refused.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            await TestCluster.DropDatabaseAsync(latin.ConnectionString);
+        }
+    }
+
+    [Fact]
     public async Task New_scripts_run_and_old_ones_do_not()
     {
         await ApplyAsync(Migration.Embedded);
