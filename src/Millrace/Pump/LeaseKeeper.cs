@@ -74,6 +74,8 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
 
     public void Dispose() => turn.Dispose();
 
+    private TimeSpan AskLimit => settings.Lease / 3;
+
     private bool IsBehind => time.GetElapsedTime(Interlocked.Read(ref asked)) >= settings.Lease;
 
     private async Task<bool> RenewAllAsync()
@@ -83,17 +85,31 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
         foreach (var bucket in runs.Values.GroupBy(run => InstanceId.BucketOf(run.Key.Instance)))
             renewed &= await RenewAsync(bucket.Key, [.. bucket.OrderBy(run => run.Key.Instance)]);
         await SayWhatSurvivedAsync();
-        // Those that could not be asked are stopped once they are overdue.
-        Interlocked.Exchange(ref asked, begun);
+        // What could not be asked is still unasked: nothing begins and nothing is claimed before it has been, or was stopped.
+        if (renewed)
+            Interlocked.Exchange(ref asked, begun);
         return renewed;
     }
 
     private async Task<bool> RenewAsync(short bucket, List<InstanceRun> batch)
     {
+        var begun = time.GetTimestamp();
+        if (await AskAsync(bucket, batch))
+            return true;
+        // A question that took far longer than it may says nothing of the store: this process stood still, and asks once more.
+        if (time.GetElapsedTime(begun) >= 2 * AskLimit && await AskAsync(bucket, batch))
+            return true;
+        foreach (var run in batch.Where(run => run.IsOverdue))
+            Lose(run);
+        return false;
+    }
+
+    private async Task<bool> AskAsync(short bucket, List<InstanceRun> batch)
+    {
         var sent = time.GetTimestamp();
         try
         {
-            using var limit = new CancellationTokenSource(settings.Lease / 3, time);
+            using var limit = new CancellationTokenSource(AskLimit, time);
             var renewed = await claims.RenewAsync(bucket, [.. batch.Select(run => run.Key)], settings.Lease, limit.Token);
             foreach (var run in batch)
             {
@@ -110,8 +126,6 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
             database.Suspect(e);
             if (!StoreFaults.IsPassing(e) && e is not OperationCanceledException)
                 log.RenewalBroke(e);
-            foreach (var run in batch.Where(run => run.IsOverdue))
-                Lose(run);
             return false;
         }
     }
@@ -125,7 +139,7 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
         {
             try
             {
-                using var limit = new CancellationTokenSource(settings.Lease / 3, time);
+                using var limit = new CancellationTokenSource(AskLimit, time);
                 await claims.SurvivedAsync(bucket.Key, [.. bucket], worker.Value, limit.Token);
             }
             catch (Exception e)
