@@ -111,13 +111,13 @@ internal sealed class ChaosRun(ChaosOptions options, Action<string> progress)
         await Task.WhenAll(looking, telling);
     }
 
-    // A slow machine gets more time for the same.
+    // A slow machine gets more time for the same, though not for ever.
     private async Task EnoughAsync(Load load, Saboteur saboteur, CancellationToken cancel)
     {
         await Task.Delay(options.Duration, cancel);
         var least = ChaosOptions.Least(options.Rate * 60, options.Duration);
         var begin = Stopwatch.GetTimestamp();
-        while (!(saboteur.HasDone(options.Duration) && load.Acknowledged >= least) && Stopwatch.GetElapsedTime(begin) < options.Duration)
+        while (!(saboteur.HasDone(options.Duration) && load.Acknowledged >= least) && Stopwatch.GetElapsedTime(begin) < 3 * options.Duration)
             await Task.Delay(100, cancel);
     }
 
