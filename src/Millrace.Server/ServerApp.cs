@@ -53,8 +53,8 @@ internal sealed class ServerApp : IAsyncDisposable
                 local = await LocalServers.StartAsync(settings, cancel);
                 announce(local.Description);
                 builder.Configuration["Millrace:ConnectionString"] = LocalRoles.ForStore(local.ConnectionString);
-                if (!settings.Connections.ContainsKey("default"))
-                    builder.Configuration["Millrace:Connections:default"] = LocalRoles.ForNodes(local.ConnectionString);
+                if (!settings.Connections.ContainsKey(ConnectionStrings.Default))
+                    builder.Configuration[$"Millrace:Connections:{ConnectionStrings.Default}"] = LocalRoles.ForNodes(local.ConnectionString);
             }
 
             register?.Invoke(builder.Services);

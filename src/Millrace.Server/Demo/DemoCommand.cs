@@ -5,7 +5,6 @@ using Microsoft.Extensions.Options;
 using Millrace.Api;
 using Millrace.Configuration;
 using Millrace.Store;
-using Npgsql;
 
 namespace Millrace.Server.Demo;
 
@@ -22,7 +21,7 @@ internal static class DemoCommand
         var key = "";
         await using var app = await ServerApp.BuildAsync(urls, configuration => key = Configure(configuration), Console.WriteLine, cancel);
         MapShipments(app.Web);
-        await CreateTablesAsync(app.Web.Services.GetRequiredService<IOptions<MillraceOptions>>().Value, cancel);
+        await CreateTablesAsync(app.Web.Services, cancel);
         await app.Web.StartAsync(cancel);
 
         var address = app.Web.Urls.First();
@@ -64,9 +63,11 @@ internal static class DemoCommand
         .ExcludeFromDescription();
 
     // They belong to the login that the workflow's statements have.
-    private static async Task CreateTablesAsync(MillraceOptions settings, CancellationToken cancel)
+    private static async Task CreateTablesAsync(IServiceProvider services, CancellationToken cancel)
     {
-        await using var source = NpgsqlDataSource.Create(settings.Connections.GetValueOrDefault("default") ?? settings.ConnectionString!);
+        var settings = services.GetRequiredService<IOptions<MillraceOptions>>().Value;
+        var connection = ConnectionStrings.OfNodes(settings).First(named => named.Key == ConnectionStrings.Default).Value!;
+        await using var source = DataSources.Create(connection, services.GetService<IDatabaseLogin>());
         foreach (var statement in (await ResourceAsync("demo.sql", cancel)).Split(";\n", StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
             await using var command = source.CreateCommand(statement);

@@ -23,8 +23,12 @@ internal sealed class Cluster : ILocalServer
     private NpgsqlConnectionStringBuilder connection = new();
     private NpgsqlConnection? hold;
 
-    private Cluster(PostgresPrograms programs, string folder, IReadOnlyList<string> settings) =>
-        (this.programs, this.folder, this.settings, user, place) = (programs, folder, settings, SystemUser.ForPostgres(), new(folder, SystemUser.ForPostgres()));
+    private Cluster(PostgresPrograms programs, string folder, IReadOnlyList<string> settings)
+    {
+        (this.programs, this.folder, this.settings) = (programs, folder, settings);
+        user = SystemUser.ForPostgres();
+        place = new(folder, user);
+    }
 
     /// <inheritdoc/>
     public string ConnectionString => connection.ConnectionString;
@@ -54,14 +58,15 @@ internal sealed class Cluster : ILocalServer
     public static async Task<Cluster> StartAsync(PostgresPrograms programs, string folder, IReadOnlyList<string> settings, CancellationToken cancel)
     {
         var cluster = new Cluster(programs, Path.GetFullPath(folder), settings);
-        cluster.place.Prepare();
         try
         {
+            cluster.place.Prepare();
             await cluster.StartAsync(cancel);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new LocalPostgresException($"The data folder {cluster.folder} cannot be used: {e.Message.TrimEnd('.')}. {ClusterFolder.Remedy}");
+            throw new LocalPostgresException($"The data folder {cluster.folder} cannot be used: {e.Message.TrimEnd('.')}."
+                + " Set Millrace:DataDirectory to another one, or Millrace:ConnectionString to a database that runs elsewhere.");
         }
 
         return cluster;

@@ -10,24 +10,14 @@ namespace Millrace.Server.LocalPostgres;
 internal sealed class ClusterFolder(string path, SystemUser? user)
 {
     /// <summary>Makes the folder ready for both users.</summary>
-    /// <exception cref="LocalPostgresException">It cannot be used; the message says why, and what to do.</exception>
+    /// <exception cref="LocalPostgresException">Root should not use it; the message says why, and what to do.</exception>
     public void Prepare()
     {
-        try
-        {
-            var isNew = !Directory.Exists(path);
-            Directory.CreateDirectory(path);
-            if (user is not null && !OperatingSystem.IsWindows())
-                Share(isNew);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new LocalPostgresException($"The data folder {path} cannot be used: {e.Message.TrimEnd('.')}. {Remedy}");
-        }
+        var isNew = !Directory.Exists(path);
+        Directory.CreateDirectory(path);
+        if (user is not null && !OperatingSystem.IsWindows())
+            Share(isNew);
     }
-
-    /// <summary>What helps where a folder does not do.</summary>
-    public const string Remedy = "Set Millrace:DataDirectory to another one, or Millrace:ConnectionString to a database that runs elsewhere.";
 
     /// <summary>An empty folder that belongs to PostgreSQL.</summary>
     public void Make(string name)

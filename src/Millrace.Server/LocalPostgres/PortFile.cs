@@ -4,7 +4,7 @@ using System.Net.Sockets;
 
 namespace Millrace.Server.LocalPostgres;
 
-/// <summary>Remembers the server's port, so that other clients find it where it was the last time.</summary>
+/// <summary>The file that the server's port was written to, so that it listens again where clients found it the last time.</summary>
 internal sealed class PortFile(string path)
 {
     /// <summary>The port of last time if it is still free, or else any free one of the loopback interface.</summary>

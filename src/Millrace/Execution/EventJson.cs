@@ -32,11 +32,13 @@ internal static class EventJson
         _ => new TimerDue(execution.EndedAt),
     };
 
-    private static InstanceEvent EndOf(NodeExecution execution, DateTimeOffset at) => execution.Status is NodeStatus.Cancelled
-        ? new NodeFailed(at, execution.Key, Turn.Unbegun)
-        : execution.Error is { } error
-        ? new NodeFailed(at, execution.Key, new(error.Message, error.Code, error.Retryable) { RetryAfter = error.RetryAfter, IsHeldBack = error.IsHeldBack })
-        : new NodeCompleted(at, execution.Key, execution.Result!);
+    private static InstanceEvent EndOf(NodeExecution execution, DateTimeOffset at) => execution switch
+    {
+        { Status: NodeStatus.Cancelled } => new NodeFailed(at, execution.Key, Turn.Unbegun),
+        { Error: { } error } => new NodeFailed(
+            at, execution.Key, new(error.Message, error.Code, error.Retryable) { RetryAfter = error.RetryAfter, IsHeldBack = error.IsHeldBack }),
+        _ => new NodeCompleted(at, execution.Key, execution.Result!),
+    };
 
     /// <summary>Reads events.</summary>
     /// <param name="events">What was kept.</param>

@@ -8,7 +8,7 @@ namespace Millrace.Execution;
 // come to its end, and its compensations have run.
 internal sealed partial class Turn
 {
-    /// <summary>Takes in an event while compensations run.</summary>
+    /// <summary>Takes in an event while the instance is ending.</summary>
     public Decision AdvanceEnding(Ending ending, InstanceEvent happened)
     {
         if (ending is not { Current: { } current, Body: { } body })
@@ -70,6 +70,7 @@ internal sealed partial class Turn
 
             var current = compensations[^1];
             compensations = compensations.RemoveAt(compensations.Count - 1);
+            compensationBytes -= current.Bytes;
             var nodes = workflow.NodeAt(current.Path).Compensate;
             names = new(null, current.Names);
             (last, var own) = Scoped(ImmutableDictionary<string, Json>.Empty, () => Enter(nodes, current.Scope));

@@ -8,7 +8,7 @@ namespace Millrace.Store;
 public static class ConnectionStrings
 {
     /// <summary>The connection of SQL nodes that name none.</summary>
-    internal const string Default = "default";
+    public const string Default = "default";
 
     /// <summary>Checks every connection string of the settings.</summary>
     /// <exception cref="SettingException">One is not a connection string; the message names its setting.</exception>
@@ -21,7 +21,7 @@ public static class ConnectionStrings
     }
 
     /// <summary>The connection strings of SQL nodes by name. Where nothing is said of the default one, it is the store's.</summary>
-    internal static IEnumerable<KeyValuePair<string, string?>> OfNodes(MillraceOptions settings) =>
+    public static IEnumerable<KeyValuePair<string, string?>> OfNodes(MillraceOptions settings) =>
         settings.Connections.Select(named => new KeyValuePair<string, string?>(named.Key, named.Value))
             .Append(new(Default, settings.ConnectionString))
             .DistinctBy(connection => connection.Key);

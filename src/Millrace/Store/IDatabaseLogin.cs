@@ -10,13 +10,15 @@ public interface IDatabaseLogin
 }
 
 /// <summary>Makes pools.</summary>
-internal static class DataSources
+public static class DataSources
 {
     // Tokens hold for an hour at the least.
     private static readonly TimeSpan Renewed = TimeSpan.FromMinutes(30);
     private static readonly TimeSpan TriedAgain = TimeSpan.FromSeconds(5);
 
     /// <summary>A pool; nothing is connected yet.</summary>
+    /// <param name="connectionString">To what.</param>
+    /// <param name="login">Who gives the password where the connection string has none; null for nobody.</param>
     public static NpgsqlDataSource Create(string connectionString, IDatabaseLogin? login)
     {
         var builder = new NpgsqlDataSourceBuilder(connectionString);

@@ -7,8 +7,8 @@ namespace Millrace.Values;
 /// <summary>Looks through the text of a JSON value once, without building anything of it.</summary>
 internal static class JsonText
 {
-    internal const string Nul = "contains the character U+0000 (\\u0000), which PostgreSQL cannot store; leave it out";
-    internal const string Surrogate = "contains half of a surrogate pair, which is not valid Unicode";
+    private const string Nul = "contains the character U+0000 (\\u0000), which PostgreSQL cannot store; leave it out";
+    private const string Surrogate = "contains half of a surrogate pair, which is not valid Unicode";
 
     private static readonly SearchValues<byte> Marks = SearchValues.Create("\"[]{}"u8);
     private static readonly JsonReaderOptions AnyDepth = new() { MaxDepth = int.MaxValue };

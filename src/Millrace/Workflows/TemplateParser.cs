@@ -55,7 +55,10 @@ internal static partial class TemplateParser
     public static int? EndOfLiteral(string text, int open) =>
         LiteralForm().Match(text, open) is { Success: true } match ? open + match.Length : null;
 
-    /// <summary>Whether a template opens at a place and closes before another one.</summary>
+    /// <summary>Whether the braces that open at a place close, and hold a path as a template does.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="open">Where they open.</param>
+    /// <param name="end">Where they must have closed.</param>
     public static bool IsPath(string text, int open, int end)
     {
         var close = text.IndexOf("}}", open, end - open, StringComparison.Ordinal);
