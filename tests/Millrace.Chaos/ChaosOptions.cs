@@ -9,6 +9,9 @@ internal sealed record ChaosOptions
     /// <summary>How long faults go on, or longer where a machine is too slow for so many. Afterwards everything is let alone until all instances have ended.</summary>
     public TimeSpan Duration { get; init; } = TimeSpan.FromMinutes(2);
 
+    /// <summary>How much longer faults go on at the most where a machine is too slow for so many.</summary>
+    public static TimeSpan MoreTime => TimeSpan.FromMinutes(5);
+
     /// <summary>How many server processes run.</summary>
     public int Servers { get; init; } = 3;
 

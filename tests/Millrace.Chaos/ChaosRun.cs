@@ -117,7 +117,7 @@ internal sealed class ChaosRun(ChaosOptions options, Action<string> progress)
         await Task.Delay(options.Duration, cancel);
         var least = ChaosOptions.Least(options.Rate * 60, options.Duration);
         var begin = Stopwatch.GetTimestamp();
-        while (!(saboteur.HasDone(options.Duration) && load.Acknowledged >= least) && Stopwatch.GetElapsedTime(begin) < 3 * options.Duration)
+        while (!(saboteur.HasDone(options.Duration) && load.Acknowledged >= least) && Stopwatch.GetElapsedTime(begin) < ChaosOptions.MoreTime)
             await Task.Delay(100, cancel);
     }
 
