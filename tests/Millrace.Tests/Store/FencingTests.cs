@@ -77,6 +77,9 @@ public sealed class FencingTests : IAsyncLifetime
         await using (var hold = new Npgsql.NpgsqlCommand($"select from millrace.work where id = '{other.Id}' for update", holder))
             await hold.ExecuteNonQueryAsync();
         var blocked = checkpoints.StoreAsync(new ProgressCheckpoint(other.Lease, []));
+        await TestServer.EventuallyAsync(
+            () => TestCluster.ScalarAsync<bool>(connection, "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')"),
+            "the first batch waits");
         var late = checkpoints.StoreAsync(new ProgressCheckpoint(stale.Lease, [Execution("/late")]));
         var good = checkpoints.StoreAsync(new ProgressCheckpoint(current.Lease, [Execution("/good")]));
         Assert.Equal((false, true), ((await late).Held, (await good).Held));
