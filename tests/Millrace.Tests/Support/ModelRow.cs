@@ -67,6 +67,13 @@ internal sealed class ModelRow(Guid id)
 
     public Standing? Look(LeaseKey lease) => Holds(lease) ? standing : null;
 
+    /// <summary>A worker whose lease was taken over lives.</summary>
+    public void Survived(string by)
+    {
+        if (IsLive && claims > 1 && worker != by)
+            claims--;
+    }
+
     public bool Release(LeaseKey lease, DateTimeOffset now, TimeSpan pause, Json? why)
     {
         if (!Holds(lease))
@@ -84,7 +91,7 @@ internal sealed class ModelRow(Guid id)
             .Select((execution, index) => new HistoryLine(execution, index == 0 ? checkpoint.Events : null))
             .Where(line => History.TrueForAll(known => known.Execution.Ordinal != line.Execution.Ordinal)));
         if (checkpoint.ShowsLife)
-            (claims, fault) = (1, null);
+            claims = 1;
         switch (checkpoint)
         {
             case FinishCheckpoint finish:

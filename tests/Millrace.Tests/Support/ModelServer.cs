@@ -12,7 +12,9 @@ namespace Millrace.Tests.Support;
 /// </summary>
 internal sealed class ModelServer(ModelRow row, Workflow workflow, InstanceFacts facts, string worker, Random random)
 {
-    private static readonly RunRules Rules = new(MaxTakeovers: 5, TimeSpan.FromSeconds(1), ExecutionsBetweenSaves: 3);
+    public const int MaxTakeovers = 5;
+
+    private static readonly RunRules Rules = new(MaxTakeovers, TimeSpan.FromSeconds(1), ExecutionsBetweenSaves: 3);
     private readonly List<Action> renewals = [];
 
     public static TimeSpan Lease { get; } = TimeSpan.FromSeconds(3);
@@ -115,8 +117,10 @@ internal sealed class ModelServer(ModelRow row, Workflow workflow, InstanceFacts
         var step = RunMachine.Next(run.State, now);
         switch (step)
         {
-            case Leave:
+            case Leave leave:
                 Runs.Remove(run);
+                if (leave.End is RunEnd.Lost)
+                    row.Survived(worker);
                 break;
             case Begin begin:
                 if (run.Newest.Suspended && begin.Commands.Any(command => command is Execute))
