@@ -41,6 +41,9 @@ internal static partial class Log
     [LoggerMessage(12, LogLevel.Error, "Leases could not be renewed")]
     public static partial void RenewalBroke(this ILogger log, Exception exception);
 
+    [LoggerMessage(45, LogLevel.Error, "Instance {Instance} cannot be run: its row in millrace.instance is missing. Bring it back, as from a backup, or delete the one in millrace.work; it is looked at again in {Pause}")]
+    public static partial void FactsMissing(this ILogger log, Guid instance, TimeSpan pause);
+
     [LoggerMessage(14, LogLevel.Warning, "A late checkpoint of instance {Instance} was refused: its lease is somebody else's; nothing was changed")]
     public static partial void CheckpointRefused(this ILogger log, Guid instance);
 

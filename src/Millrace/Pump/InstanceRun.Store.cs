@@ -18,7 +18,7 @@ internal sealed partial class InstanceRun
     // A process that stops does not wait for ever for a store that is away: its leases run out by themselves.
     private static readonly TimeSpan LetGoLimit = TimeSpan.FromSeconds(5);
 
-    private async Task<RunEvent> LoadAsync(bool withHistory)
+    private async Task<RunEvent> LoadAsync(Load load)
     {
         var workflow = await InsistAsync(cancel => services.Workflows.LoadAsync(claim.Organisation, claim.DefinitionHash, cancel));
         var own = new InstanceFacts(claim.Id, claim.Label, claim.Workflow, claim.Input ?? Json.Null, claim.Variables)
@@ -34,11 +34,14 @@ internal sealed partial class InstanceRun
         try
         {
             var snapshot = claim.Snapshot is null ? InstanceState.Initial : StateJson.Read(claim.Snapshot);
-            grownBytes = withHistory ? services.Limits.StateBytes : 0;
-            var reached = withHistory
+            grownBytes = load.WithHistory ? services.Limits.StateBytes : 0;
+            var reached = load.WithHistory
                 ? await InsistAsync(cancel => services.Rebuilder.RebuildAsync(workflow, facts, claim.Organisation, snapshot, claim.StartedAt, cancel))
                 : snapshot;
-            return new Loaded(services.Clock.Now, new(workflow, facts, reached));
+            return new Loaded(services.Clock.Now, new(workflow, facts, reached))
+            {
+                LeftGroups = load.WithLeftGroups ? [.. await InsistAsync(cancel => services.Children.LeftGroupsAsync(claim.Id, cancel))] : [],
+            };
         }
         catch (Exception e) when (e is not OperationCanceledException && !StoreFaults.IsPassing(e))
         {

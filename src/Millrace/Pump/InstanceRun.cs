@@ -157,7 +157,7 @@ internal sealed partial class InstanceRun
         switch (step)
         {
             case Load load:
-                return await LoadAsync(load.WithHistory);
+                return await LoadAsync(load);
             case Begin begin:
                 foreach (var command in begin.Commands)
                     nodes.Carry(command, interrupt.Token);

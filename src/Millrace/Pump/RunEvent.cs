@@ -10,7 +10,11 @@ internal abstract record RunEvent;
 /// <summary>What the run needs before it can begin is there.</summary>
 /// <param name="At">When.</param>
 /// <param name="Journal">Where the instance stands by its snapshot and its history.</param>
-internal sealed record Loaded(DateTimeOffset At, Journal Journal) : RunEvent;
+internal sealed record Loaded(DateTimeOffset At, Journal Journal) : RunEvent
+{
+    /// <summary>The groups of children that live, where they were asked for.</summary>
+    public ImmutableArray<Guid> LeftGroups { get; init; } = [];
+}
 
 /// <summary>An answer of the store tells what has been asked of the instance. Answers may overtake each other.</summary>
 internal sealed record Told(DateTimeOffset At, Standing Standing) : RunEvent;

@@ -9,7 +9,8 @@ namespace Millrace.Pump;
 /// </summary>
 /// <param name="Message">What could not be done, for the workflow's author; the server's log has the cause.</param>
 /// <param name="Node">The execution that could not be made; null where it was something else.</param>
-internal sealed record RunFault(string Message, NodeKey? Node = null)
+/// <param name="Tries">How often in a row that execution could not be made, whatever others have done meanwhile.</param>
+internal sealed record RunFault(string Message, NodeKey? Node = null, int Tries = 1)
 {
     /// <summary>The code of errors of our own.</summary>
     public const string Code = "internal";
@@ -17,6 +18,9 @@ internal sealed record RunFault(string Message, NodeKey? Node = null)
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
     public static RunFault Of(NodeKey node) => new("the node could not be executed because of an internal error", node);
+
+    /// <summary>The same, counted on from the fault before where that was of the same execution.</summary>
+    public RunFault After(RunFault? before) => Node is not null && before?.Node == Node ? this with { Tries = before!.Tries + 1 } : this;
 
     /// <summary>How long to wait before the next try.</summary>
     /// <param name="tries">How many there have been in a row.</param>
@@ -27,7 +31,7 @@ internal sealed record RunFault(string Message, NodeKey? Node = null)
     }
 
     /// <summary>What to say once no more tries are made.</summary>
-    public string After(int tries) => $"{Message}; it was tried {tries} times in a row, and the server's log has the cause";
+    public string Said(int tries) => $"{Message}; it was tried {tries} times in a row, and the server's log has the cause";
 
     public Json Write() => Json.Write(writer =>
     {
@@ -38,6 +42,7 @@ internal sealed record RunFault(string Message, NodeKey? Node = null)
             writer.WriteString("path", node.Path);
             writer.WriteNumber("iteration", node.Iteration);
             writer.WriteNumber("attempt", node.Attempt);
+            writer.WriteNumber("tries", Tries);
         }
 
         writer.WriteEndObject();
@@ -50,6 +55,8 @@ internal sealed record RunFault(string Message, NodeKey? Node = null)
             fault.GetProperty("message").GetString()!,
             fault.TryGetProperty("path", out var path)
                 ? new NodeKey(path.GetString()!, fault.GetProperty("iteration").GetInt32(), fault.GetProperty("attempt").GetInt32())
-                : null);
+                : null,
+            // A process of the version before does not count.
+            fault.TryGetProperty("tries", out var tries) ? tries.GetInt32() : 1);
     }
 }

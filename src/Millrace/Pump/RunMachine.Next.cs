@@ -24,7 +24,7 @@ internal static partial class RunMachine
         if (run.IsStopping)
             return HandBack(run);
         if (run.Journal is not { } journal)
-            return new Load(run.Claim.IsTakenOver && (!run.IsPoisoned || run.Claim.Fault is not null));
+            return run.IsLostCause ? new Load(WithHistory: false, WithLeftGroups: true) : new Load(run.Claim.IsTakenOver);
         // What has been done elsewhere is cheaper looked at now than after a park.
         if (run.LookWanted)
             return new Look();
@@ -77,7 +77,7 @@ internal static partial class RunMachine
 
     private static RunStep GiveBack(RunState run, RunFault fault) => run is { IsUnsure: false, Journal: { Ended.IsEmpty: false, State.Outcome: null } journal }
         ? Progress(run, journal)
-        : new Release(fault, RunFault.PauseAfter(run.HasShownLife ? 1 : run.Claim.Claims));
+        : new Release(fault, RunFault.PauseAfter(Math.Max(fault.Tries, run.HasShownLife ? 1 : run.Claim.Claims)));
 
     private static Standing Seen(RunState run) => run.Standing with { ChildEnds = run.ChildrenSeen };
 
@@ -106,6 +106,6 @@ internal static partial class RunMachine
     {
         Events = journal.Events(),
         ShowsLife = !run.HasShownLife && checkpoint is ProgressCheckpoint or SaveCheckpoint,
-        UnwantedGroups = [.. journal.Commands.OfType<CancelChildren>().Select(command => ChildStore.GroupOf(run.Claim.Id, command.Key))],
+        UnwantedGroups = [.. journal.Commands.OfType<CancelChildren>().Select(command => ChildStore.GroupOf(run.Claim.Id, command.Key)).Union(checkpoint is FinishCheckpoint ? run.LeftGroups : [])],
     };
 }

@@ -37,7 +37,7 @@ internal static partial class RunMachine
         Interrupted => run with { IsStopping = true },
         Begun begun => Begin(run, begun),
         ExecutionEnded ended => End(run, ended),
-        ExecutionBroke broke => run.Running.Contains(broke.Key) && run.Journal!.State.Outcome is null ? run with { Fault = run.Fault ?? RunFault.Of(broke.Key) } : run,
+        ExecutionBroke broke => run.Running.Contains(broke.Key) && run.Journal!.State.Outcome is null ? run with { Fault = run.Fault ?? RunFault.Of(broke.Key).After(run.FaultBefore) } : run,
         SignalsRead read => run with { Journal = run.Journal!.Take(read.Signals.Select(signal => new SignalArrived(read.At, signal))) },
         ChildrenRead read => run with
         {
@@ -66,10 +66,10 @@ internal static partial class RunMachine
     private static RunState Load(RunState run, Loaded loaded)
     {
         var journal = loaded.Journal;
-        run = run with { SavedExecutions = journal.State.Executions };
+        run = run with { SavedExecutions = journal.State.Executions, LeftGroups = loaded.LeftGroups };
         if (journal.State.Outcome is not null)
             return run with { Journal = journal };
-        if (run.IsPoisoned)
+        if (run.IsPoisoned || run.IsNodePoisoned)
             journal = Poison(run, loaded.At, journal);
         else if (journal.State is { Root: null, Ending: null } && !run.Standing.CancelRequested)
             journal = journal.Take(new Started(run.Claim.StartedAt));
@@ -85,12 +85,12 @@ internal static partial class RunMachine
     private static Journal Poison(RunState run, DateTimeOffset at, Journal journal)
     {
         var tries = run.Claim.Claims - 1;
-        if (run.Claim.Fault is not { } kept)
+        if (run.IsLostCause || run.FaultBefore is not { } fault)
             return journal.End(Failed($"{tries} workers in a row took this instance and were not heard of again", "worker_lost"));
-        var fault = RunFault.Read(kept);
-        return fault.Node is { } key && Machine.Outstanding(journal.Workflow, journal.Facts, journal.State).Any(command => command.Key == key)
-            ? journal.Take(new NodeFailed(at, key, new(fault.After(tries), RunFault.Code, Retryable: false)))
-            : journal.End(Failed(fault.After(tries), RunFault.Code));
+        if (fault.Node is { } key && Machine.Outstanding(journal.Workflow, journal.Facts, journal.State).Any(command => command.Key == key))
+            return journal.Take(new NodeFailed(at, key, new(fault.Said(Math.Max(tries, fault.Tries)), RunFault.Code, Retryable: false)));
+        // A node that is not waited for any more, though others were getting on, is nobody's concern.
+        return run.IsPoisoned ? journal.End(Failed(fault.Said(tries), RunFault.Code)) : journal;
     }
 
     private static RunState Observe(RunState run, DateTimeOffset at, Standing told) => Heed(run with { Standing = run.Standing.With(told) }, at);

@@ -16,6 +16,7 @@ internal sealed record RunState(ClaimedInstance Claim, RunRules Rules)
         ChildrenSeen = claim.Standing.ChildEnds,
         HadChildren = claim.Standing.ChildEnds > 0,
         HasShownLife = claim is { Claims: 1, Fault: null },
+        FaultBefore = claim.Fault is { } kept ? RunFault.Read(kept) : null,
     };
 
     /// <summary>What has been asked of the instance, by the newest version of its row that is known.</summary>
@@ -60,6 +61,9 @@ internal sealed record RunState(ClaimedInstance Claim, RunRules Rules)
     /// <summary>Whether the process stops.</summary>
     public bool IsStopping { get; init; }
 
+    /// <summary>The error of our own because of which the instance was given back before; null for none.</summary>
+    public RunFault? FaultBefore { get; init; }
+
     /// <summary>The error of our own because of which the instance is given back; null for none.</summary>
     public RunFault? Fault { get; init; }
 
@@ -69,8 +73,20 @@ internal sealed record RunState(ClaimedInstance Claim, RunRules Rules)
     /// <summary>How the run let go of its instance; null until it has.</summary>
     public RunEnd? End { get; init; }
 
+    /// <summary>Groups of children that are to be told of the instance's end, though its state does not know of them.</summary>
+    public ImmutableArray<Guid> LeftGroups { get; init; } = [];
+
     /// <summary>Whether workers, or tries, were lost with the instance one after the other, more than there may be.</summary>
     public bool IsPoisoned => Claim.Claims > Rules.MaxTakeovers;
+
+    /// <summary>
+    /// Whether the instance ends without a look at its history, which may be what takes its workers down: they were lost, and
+    /// not by errors of our own that they lived to tell of.
+    /// </summary>
+    public bool IsLostCause => IsPoisoned && (FaultBefore is null || Claim.Claims > 2 * Rules.MaxTakeovers);
+
+    /// <summary>Whether one execution has met errors of our own as often as one may.</summary>
+    public bool IsNodePoisoned => FaultBefore is { Node: not null } fault && fault.Tries >= Rules.MaxTakeovers;
 
     /// <summary>Whether there may be ends of children that have not been looked at.</summary>
     public bool HasNewsOfChildren => HadChildren && (!ChildrenLooked || Standing.ChildEnds > ChildrenSeen);

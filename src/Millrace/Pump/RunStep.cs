@@ -9,7 +9,8 @@ internal abstract record RunStep;
 
 /// <summary>Get what is needed before it can begin.</summary>
 /// <param name="WithHistory">Whether the history may go beyond the snapshot.</param>
-internal sealed record Load(bool WithHistory) : RunStep;
+/// <param name="WithLeftGroups">Whether children that live are asked for: those of an instance that ends without a look at its history.</param>
+internal sealed record Load(bool WithHistory, bool WithLeftGroups = false) : RunStep;
 
 /// <summary>Begin executions, and stop those that nobody waits for.</summary>
 internal sealed record Begin(ImmutableArray<Command> Commands) : RunStep;

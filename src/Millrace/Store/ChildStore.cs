@@ -105,6 +105,21 @@ internal sealed class ChildStore(Database database, StoreClock clock)
         return standing;
     }
 
+    /// <summary>The groups of a parent in which children have not ended.</summary>
+    public async Task<IReadOnlyList<Guid>> LeftGroupsAsync(Guid parent, CancellationToken cancel)
+    {
+        await using var command = Command("""
+            SELECT group_id
+            FROM millrace.child_group
+            WHERE bucket = $1 AND parent_id = $2 AND remaining > 0
+            """, parent);
+        await using var reader = await command.ExecuteReaderAsync(cancel);
+        var groups = new List<Guid>();
+        while (await reader.ReadAsync(cancel))
+            groups.Add(reader.GetGuid(0));
+        return groups;
+    }
+
     /// <summary>The results of a group whose children have all completed, in order; none where they take more than a number of bytes.</summary>
     public async Task<GroupResults> ResultsAsync(Guid parent, Guid group, long maxBytes, CancellationToken cancel)
     {

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Millrace.Faults;
 using Millrace.Values;
 using Npgsql;
@@ -37,8 +38,11 @@ internal sealed record ClaimedInstance(
 }
 
 /// <summary>Claims ready instances and keeps their leases.</summary>
-internal sealed class ClaimStore(Database database, LowWater water, StoreClock clock, TimeProvider time)
+internal sealed class ClaimStore(Database database, LowWater water, StoreClock clock, TimeProvider time, ILogger<ClaimStore> log)
 {
+    // How long nobody looks again at an instance that cannot be run, because not all of it is there.
+    private static readonly TimeSpan WithoutFacts = TimeSpan.FromMinutes(5);
+
     /// <summary>Claims up to a number of ready instances of one bucket.</summary>
     public async Task<IReadOnlyList<ClaimedInstance>> ClaimAsync(short bucket, int limit, TimeSpan lease, string worker, CancellationToken cancel)
     {
@@ -89,17 +93,19 @@ internal sealed class ClaimStore(Database database, LowWater water, StoreClock c
     }
 
     // The instances are this process's already, so this is not given up when it stops, and a fault must not lose those that
-    // are complete. What cannot be had at the second try either is left to the end of its lease.
+    // are complete. What cannot be had at the second try either is left to the end of its lease; what is not there is said.
     private async Task<IReadOnlyList<ClaimedInstance>> WithFactsAsync(IReadOnlyList<LeasedRow> rows)
     {
         var facts = new Dictionary<Guid, ClaimedFacts>();
         var elsewhere = rows.Where(row => row.Facts is null).Select(row => (row.Id, row.Organisation)).ToList();
-        for (var attempt = 1; attempt <= 2 && facts.Count < elsewhere.Count; attempt++)
+        var isAnswered = elsewhere.Count == 0;
+        for (var attempt = 1; attempt <= 2 && !isAnswered; attempt++)
         {
             try
             {
                 await database.Weeks.AskAsync(
                     database.Batches, SqlText.Facts, elsewhere, reader => facts[reader.GetGuid(0)] = new(reader, 0), CancellationToken.None);
+                isAnswered = true;
             }
             catch (Exception e) when (StoreFaults.IsPassing(e))
             {
@@ -107,7 +113,25 @@ internal sealed class ClaimStore(Database database, LowWater water, StoreClock c
             }
         }
 
+        if (isAnswered && facts.Count < elsewhere.Count)
+            await GiveBackAsync([.. rows.Where(row => row.Facts is null && !facts.ContainsKey(row.Id)).Select(row => row.Key)]);
         return [.. rows.Select(row => (row.Facts ?? facts.GetValueOrDefault(row.Id)) is { } known ? row.With(known) : null).OfType<ClaimedInstance>()];
+    }
+
+    private async Task GiveBackAsync(IReadOnlyList<LeaseKey> incomplete)
+    {
+        foreach (var key in incomplete)
+        {
+            log.FactsMissing(key.Instance, WithoutFacts);
+            try
+            {
+                await ReleaseAsync(key, WithoutFacts, null);
+            }
+            catch (Exception e) when (StoreFaults.IsPassing(e))
+            {
+                database.Suspect(e);
+            }
+        }
     }
 
     /// <summary>Renews leases of one bucket; returns those that still hold, with what has been asked of their instances.</summary>

@@ -14,7 +14,7 @@ internal sealed class LeasedRow(NpgsqlDataReader reader)
     public DateTimeOffset Now { get; } = reader.Time(1);
 
     /// <summary>Which instance.</summary>
-    public Guid Id { get; } = reader.GetGuid(2);
+    public Guid Id => Key.Instance;
 
     /// <summary>Whose it is.</summary>
     public Guid Organisation { get; } = reader.GetGuid(3);
@@ -25,10 +25,12 @@ internal sealed class LeasedRow(NpgsqlDataReader reader)
     /// <summary>Since when it has been ready.</summary>
     public DateTimeOffset ReadyAt { get; } = reader.Time(5);
 
+    /// <summary>The lease.</summary>
+    public LeaseKey Key { get; } = new(reader.GetGuid(2), reader.GetInt64(6));
+
     /// <summary>Its facts; null where it has started in another week.</summary>
     public ClaimedFacts? Facts { get; } = reader.IsDBNull(18) ? null : new(reader, 18);
 
-    private readonly long token = reader.GetInt64(6);
     private readonly int claims = reader.GetInt16(7);
     private readonly DateTimeOffset startedAt = reader.Time(8);
     private readonly Json? snapshot = reader.JsonOrNull(9);
@@ -38,7 +40,7 @@ internal sealed class LeasedRow(NpgsqlDataReader reader)
 
     /// <summary>The instance with its facts.</summary>
     public ClaimedInstance With(ClaimedFacts facts) => new(
-        Id, token, claims, startedAt, standing, snapshot, facts.Organisation, facts.DefinitionHash, facts.Workflow, facts.Version, facts.Label,
+        Id, Key.Token, claims, startedAt, standing, snapshot, facts.Organisation, facts.DefinitionHash, facts.Workflow, facts.Version, facts.Label,
         facts.Priority, facts.Input, facts.Variables, facts.Membership, facts.Entry, facts.Depth, isTakenOver, fault);
 }
 

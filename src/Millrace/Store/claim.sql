@@ -31,7 +31,7 @@ WITH due AS MATERIALIZED (
     SET leased_until = now() + $3::interval,
         lease_token  = uuid_hash_extended(id, $4),
         worker       = $5,
-        claims       = CASE WHEN lease_token IS NOT NULL AND worker = $5 THEN claims ELSE claims + 1 END,
+        claims       = CASE WHEN lease_token IS NOT NULL AND worker = $5 THEN claims ELSE least(claims, 30000) + 1 END,
         taken_over   = lease_token IS NOT NULL,
         status       = 1,
         started_at   = coalesce(started_at, now()),

@@ -82,18 +82,22 @@ public sealed class ChildrenTests(ServerFixture fixture) : IClassFixture<ServerF
             async () => (await server.GetAsync("instances?workflow=slow-child&status=cancelled")).Json.GetProperty("data").GetArrayLength() == 1, "the child is cancelled");
     }
 
-    [Fact]
-    public async Task An_instance_that_is_given_up_takes_its_children_with_it()
+    [Theory]
+    [InlineData("")]
+    // As one whose worker was lost before it had parked.
+    [InlineData(", snapshot = null")]
+    public async Task An_instance_that_is_given_up_takes_its_children_with_it(string lost)
     {
-        await server.PutAsync("workflows/orphan", """{"do":[{"waitForSignal":"never"}]}""");
-        var id = await server.StartInstanceAsync("""{"do":[{"run":"orphan"}]}""");
+        var orphan = $"orphan-{lost.Length}";
+        await server.PutAsync($"workflows/{orphan}", """{"do":[{"waitForSignal":"never"}]}""");
+        var id = await server.StartInstanceAsync($$"""{"do":[{"run":"{{orphan}}"}]}""");
         await TestServer.EventuallyAsync(
-            async () => (await server.GetAsync("instances?workflow=orphan&status=waiting")).Json.GetProperty("data").GetArrayLength() == 1
+            async () => (await server.GetAsync($"instances?workflow={orphan}&status=waiting")).Json.GetProperty("data").GetArrayLength() == 1
                 && (await server.InstanceAsync(id)).GetProperty("status").GetString() is "waiting", "both wait");
-        await TestCluster.ExecuteAsync(fixture.ConnectionString, $"update millrace.work set claims = 100, ready_at = now() where id = '{id}'");
+        await TestCluster.ExecuteAsync(fixture.ConnectionString, $"update millrace.work set claims = 100, ready_at = now(){lost} where id = '{id}'");
         Assert.Equal("worker_lost", (await server.InstanceAsync(id, "30s")).GetProperty("error").GetProperty("code").GetString());
         await TestServer.EventuallyAsync(
-            async () => (await server.GetAsync("instances?workflow=orphan&status=cancelled")).Json.GetProperty("data").GetArrayLength() == 1, "the child is cancelled");
+            async () => (await server.GetAsync($"instances?workflow={orphan}&status=cancelled")).Json.GetProperty("data").GetArrayLength() == 1, "the child is cancelled");
         Assert.Equal(HttpStatusCode.Conflict, (await server.PostAsync($"instances/{id}/retry", null)).Status);
     }
 

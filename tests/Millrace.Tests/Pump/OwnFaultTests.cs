@@ -44,6 +44,36 @@ public sealed class OwnFaultTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_node_that_meets_an_error_of_our_own_time_after_time_fails_however_far_others_come_meanwhile()
+    {
+        await using var server = await TestServer.StartAsync(connection, ("Pump:MaxTakeovers", "3"));
+        await server.PutAsync("workflows/child", """{"do":[{"return":42}]}""");
+        await TestCluster.ExecuteAsync(connection, Break);
+        var instance = await server.RunNodesAsync("""
+            {"loop":[{"join":[
+              [{"try":[{"run":"child"}],"catch":[{"break":["{{ error.code }}","{{ error.message }}"]}]}],
+              [{"loop":[{"sql":"select pg_sleep(0.01)"}],"max":1000000}]]}]}
+            """);
+        Assert.True(instance.GetProperty("status").GetString() is "completed", instance.ToString());
+        Assert.Equal("internal", instance.GetProperty("result")[0].GetString());
+        Assert.Contains("3 times in a row", instance.GetProperty("result")[1].GetString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_instance_whose_facts_are_gone_is_let_be_for_a_while_and_holds_up_nobody()
+    {
+        await using var server = await TestServer.StartAsync(connection, ("Pump:Enabled", "false"));
+        var id = await server.StartInstanceAsync("""{"do":[{"return":1}]}""");
+        var other = await server.StartInstanceAsync("""{"do":[{"return":2}]}""");
+        await TestCluster.ExecuteAsync(connection, $"delete from millrace.instance where id = '{id}'");
+        await using var pump = await TestServer.StartAsync(connection);
+        Assert.Equal(2, (await pump.InstanceAsync(other, "30s")).GetProperty("result").GetInt32());
+        await TestServer.EventuallyAsync(
+            () => TestCluster.ScalarAsync<bool>(connection, $"select ready_at > now() + interval '4 minutes' and worker is null and claims = 0 from millrace.work where id = '{id}'"),
+            "it is let be");
+    }
+
+    [Fact]
     public async Task A_checkpoint_that_the_store_refuses_for_what_is_in_it_fails_its_instance_at_once_and_no_other()
     {
         await using var server = await TestServer.StartAsync(connection);
