@@ -24,8 +24,7 @@ internal sealed class Caller(Fleet fleet, string store)
             var answer = await fleet.SendAsync(request, cancel);
             if (answer is ({ } status, { } text) && ((int)status < 300 || (mayConflict && status is HttpStatusCode.Conflict)))
                 return text;
-            if (answer is ({ } wrong, { } message) && (int)wrong is >= 400 and < 500)
-                throw new RefusedException($"{request().RequestUri} was answered with {wrong}: {message}");
+            Refuse(request, answer);
             Interlocked.Increment(ref resent);
             await Task.Delay(BetweenTries, cancel);
         }
@@ -35,8 +34,7 @@ internal sealed class Caller(Fleet fleet, string store)
     public async Task<string?> TryAsync(Func<HttpRequestMessage> request, CancellationToken cancel)
     {
         var answer = await fleet.SendAsync(request, cancel);
-        if (answer is ({ } wrong, { } message) && (int)wrong is >= 400 and < 500)
-            throw new RefusedException($"{request().RequestUri} was answered with {wrong}: {message}");
+        Refuse(request, answer);
         return answer is ({ } status, { } text) && (int)status < 300 ? text : null;
     }
 
@@ -60,6 +58,13 @@ internal sealed class Caller(Fleet fleet, string store)
     /// <summary>Mends what keeps the instance of a key from completing.</summary>
     public Task MendAsync(string key, CancellationToken cancel) =>
         Direct.InsistAsync(store, $"INSERT INTO gate VALUES ('{key}') ON CONFLICT DO NOTHING", cancel);
+
+    // A server that is stopped, or whose store is away, says so with 502 to 504; 500 would be an error that nobody expected.
+    private static void Refuse(Func<HttpRequestMessage> request, (HttpStatusCode Status, string Text)? answer)
+    {
+        if (answer is ({ } wrong, { } message) && (int)wrong is >= 400 and <= 500)
+            throw new RefusedException($"{request().RequestUri} was answered with {wrong}: {message}");
+    }
 
     public static HttpRequestMessage Post(string path, string body, string? key)
     {

@@ -25,7 +25,10 @@ internal sealed record ChaosOptions
     public int Buckets { get; init; } = 1;
 
     /// <summary>Each fault comes this often, on average, in a minute.</summary>
-    public double KillsPerMinute { get; init; } = 18;
+    public double KillsPerMinute { get; init; } = 14;
+
+    /// <inheritdoc cref="KillsPerMinute"/>
+    public double ReplacementsPerMinute { get; init; } = 4;
 
     /// <inheritdoc cref="KillsPerMinute"/>
     public double PausesPerMinute { get; init; } = 6;
@@ -61,9 +64,9 @@ internal sealed record ChaosOptions
     public TimeSpan ClockError { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>
-    /// How long an instance may stand still. Its node may take twice the lease, and lose its worker several times in a row
-    /// before it comes to its end, with nothing to be seen in between; and two cores with other work to do need their time to
-    /// start the next process. Times in which no server could do anything do not count.
+    /// How long an instance may stand still under one lease, or without any. Its node may take longer than the lease, and
+    /// wait for its turn at a database or a host before that, on two cores that other processes want, too. Times in which no
+    /// server could do anything do not count.
     /// </summary>
     public TimeSpan LongestStall => Lease + TimeSpan.FromSeconds(60);
 

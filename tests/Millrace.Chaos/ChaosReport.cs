@@ -35,6 +35,9 @@ internal sealed record ChaosReport(ChaosOptions Options)
 
     public int Cancelled { get; init; }
 
+    /// <summary>Instances that take longer than the lease, and were given up because five workers in a row were lost with them.</summary>
+    public int GivenUp { get; init; }
+
     /// <summary>SQL effects that were expected.</summary>
     public int Effects { get; init; }
 
@@ -86,6 +89,7 @@ internal sealed record ChaosReport(ChaosOptions Options)
         ("instances completed", Completed),
         ("instances failed, as they should", Failed),
         ("instances cancelled", Cancelled),
+        ("instances of longer nodes than the lease given up after five lost workers (allowed)", GivenUp),
         ("instances that ended otherwise than they should", Findings.Count(Finding.End)),
         ("instances stuck", Findings.Count(Finding.Stuck)),
         ("node executions compared with what the workflow means", Executions),
@@ -97,7 +101,7 @@ internal sealed record ChaosReport(ChaosOptions Options)
         ("HTTP requests lost, or under another idempotency key", Findings.Count(Finding.Request)),
         ("HTTP requests repeated under their key (allowed)", RepeatedRequests),
         ("requests answered wrongly", Findings.Count(Finding.Answer)),
-        ("servers that ended by themselves or did not start", Findings.Count(Finding.Server)),
+        ("servers that ended by themselves, did not start or told of an error", Findings.Count(Finding.Server)),
         ($"longest stall, s (allowed: {Options.LongestStall.TotalSeconds:0})", LongestStall.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)),
     ];
 

@@ -68,7 +68,7 @@ internal sealed class ChaosRun(ChaosOptions options, Action<string> progress)
         using var database = new SemaphoreSlim(1);
         var saboteur = new Saboteur(options,
         [
-            new Kill(options, fleet), new Pause(options, fleet), new PauseAll(options, fleet, time),
+            new Kill(options, fleet), new Replace(options, fleet), new Pause(options, fleet), new PauseAll(options, fleet, time),
             new Crash(options, cluster, database), new ReadOnlyPeriod(options, store.ConnectionString, database, time),
             new OldSnapshot(options, store.ConnectionString), new Cut(options, proxy),
         ], diary);
@@ -98,7 +98,8 @@ internal sealed class ChaosRun(ChaosOptions options, Action<string> progress)
         var telling = TellAsync(load, saboteur, watch, watching.Token);
         var loading = load.RunAsync(breaking.Token, patience.Token);
         var sabotage = saboteur.RunAsync(breaking.Token);
-        await EnoughAsync(load, saboteur, cancel);
+        // Sabotage that fails ends the run: it would be one without faults.
+        await await Task.WhenAny(EnoughAsync(load, saboteur, cancel), sabotage);
         await breaking.CancelAsync();
         await sabotage;
 

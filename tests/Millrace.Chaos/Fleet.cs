@@ -10,7 +10,9 @@ namespace Millrace.Chaos;
 /// <param name="logs">Takes what the processes have written.</param>
 internal sealed class Fleet(int size, Func<int, ServerProcess> start, string key, ServerLogs logs) : IAsyncDisposable
 {
+    private const int MostStarts = 5;
     private readonly Member?[] members = new Member?[size];
+    private readonly System.Collections.Concurrent.ConcurrentBag<Task> starting = [];
     private readonly Lock gate = new();
     private bool isReserved;
 
@@ -30,7 +32,21 @@ internal sealed class Fleet(int size, Func<int, ServerProcess> start, string key
         await chosen.Member.Process.KillAsync();
         logs.Keep(chosen.Place, chosen.Member.Process);
         await chosen.Member.DisposeAsync();
-        _ = StartAsync(chosen.Place);
+        Start(chosen.Place);
+    }
+
+    /// <summary>Asks one to end, as a deployment does, and starts the next at its place once it has. Waits until there is one to spare.</summary>
+    public async Task ReplaceAsync(Random random, CancellationToken cancel)
+    {
+        (int Place, Member Member) chosen;
+        while (!TryTake(random, out chosen))
+            await Task.Delay(50, cancel);
+        logs.NoteIfEnded(chosen.Place, chosen.Member.Process);
+        if (await chosen.Member.Process.TerminateAsync() is not 0 and var code)
+            logs.Note($"server {chosen.Place} was asked to end, and ended with {code}");
+        logs.Keep(chosen.Place, chosen.Member.Process);
+        await chosen.Member.DisposeAsync();
+        Start(chosen.Place);
     }
 
     /// <summary>Stops one for a while, and lets it go on. Waits until there is one to spare.</summary>
@@ -83,10 +99,14 @@ internal sealed class Fleet(int size, Func<int, ServerProcess> start, string key
     }
 
     /// <summary>Waits until there is a process at every place.</summary>
+    /// <exception cref="InvalidOperationException">One does not start.</exception>
     public async Task WholeAsync(CancellationToken cancel)
     {
         while (members.Any(member => member is null))
+        {
+            await Task.WhenAll(starting.Where(start => start.IsFaulted));
             await Task.Delay(50, cancel);
+        }
     }
 
     /// <summary>Kills them all, so that nothing changes any more.</summary>
@@ -106,10 +126,12 @@ internal sealed class Fleet(int size, Func<int, ServerProcess> start, string key
 
     public async ValueTask DisposeAsync() => await EndAsync();
 
+    private void Start(int place) => starting.Add(Task.Run(() => StartAsync(place)));
+
     // A server that cannot start is tried again, as whatever looks after servers does, and it is told of.
     private async Task StartAsync(int place)
     {
-        while (true)
+        for (var tries = 1; ; tries++)
         {
             var process = start(place);
             try
@@ -124,6 +146,8 @@ internal sealed class Fleet(int size, Func<int, ServerProcess> start, string key
                 logs.NoteNoStart(place, e.Message);
                 logs.Keep(place, process);
                 await process.DisposeAsync();
+                if (tries == MostStarts)
+                    throw new InvalidOperationException($"The server at place {place} does not start: {e.Message}");
             }
         }
     }

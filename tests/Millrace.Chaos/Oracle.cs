@@ -37,7 +37,11 @@ internal sealed class Oracle
         try
         {
             var state = Replay.Fold(WorkflowOf(story), facts, InstanceState.Initial, story.StartedAt ?? default, [.. story.Lines.Select(line => line.Line)], signals);
-            return state.Outcome is { } outcome && outcome.Status != story.Status ? $"the machine, fed the history, comes to {outcome}" : null;
+            // That it was cancelled, and when, is no execution.
+            return story.Status is InstanceStatus.Cancelled && state.Outcome is null ? null
+                : state.Outcome is not { } outcome ? "the machine, fed the history, does not come to an end"
+                : outcome.Status != story.Status || outcome.Result?.ToString() != story.Result?.ToString() ? $"the machine, fed the history, comes to {outcome}"
+                : null;
         }
         catch (Exception e) when (e is InvalidOperationException or KeyNotFoundException)
         {
@@ -53,6 +57,9 @@ internal sealed class Oracle
             .Select(execution => execution.Result!.Element)
             .Select(result => (Moment, result.GetProperty("signal_name").GetString()!, result.GetProperty("data").GetRawText()))
             .ToList();
+        // It was cancelled before anything had begun.
+        if (story.Status is InstanceStatus.Cancelled && story.Lines.Count == 0)
+            return null;
         var sleeps = story.History.Where(execution => execution is { Kind: "sleep", Status: NodeStatus.Completed }).ToList();
         string? first = null;
         foreach (var cancelAt in CancelTimes(story, ended.Count))
@@ -93,7 +100,6 @@ internal sealed class Oracle
             : $"only the naive interpreter executes {string.Join(' ', begun.Except(executed))}; only the history has {string.Join(' ', executed.Except(begun))}";
     }
 
-    // The items of a spread list are at home where they would be had it not been spread.
     private static IEnumerable<(string Key, NodeExecution Execution)> Executions(Story story)
     {
         foreach (var execution in story.History.Where(execution => IsOutside(execution) || (execution.Kind is "forEach" && story.Kind is Kinds.Spread)))

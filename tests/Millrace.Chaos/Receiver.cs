@@ -17,6 +17,9 @@ internal sealed class Receiver : IAsyncDisposable
 
     public ConcurrentQueue<Received> Requests { get; } = new();
 
+    /// <summary>Those that were answered with success.</summary>
+    public ConcurrentQueue<Received> Answered { get; } = new();
+
     public string Address => web.Urls.First();
 
     public static async Task<Receiver> StartAsync(Func<HttpContext, int, Task> answer)
@@ -32,9 +35,17 @@ internal sealed class Receiver : IAsyncDisposable
             using var reader = new StreamReader(context.Request.Body, leaveOpen: true);
             var body = await reader.ReadToEndAsync();
             context.Request.Body.Position = 0;
-            receiver.Requests.Enqueue(new(
+            var received = new Received(
                 context.Request.Method, context.Request.Path + context.Request.QueryString,
-                context.Request.Headers.ToDictionary(header => header.Key, header => header.Value.ToString(), StringComparer.OrdinalIgnoreCase), body));
+                context.Request.Headers.ToDictionary(header => header.Key, header => header.Value.ToString(), StringComparer.OrdinalIgnoreCase), body);
+            receiver.Requests.Enqueue(received);
+            // Before the answer is on its way: whoever has it may be looked at.
+            context.Response.OnStarting(() =>
+            {
+                if (context.Response.StatusCode < StatusCodes.Status300MultipleChoices)
+                    receiver.Answered.Enqueue(received);
+                return Task.CompletedTask;
+            });
             await answer(context, receiver.Requests.Count);
         });
         await web.StartAsync();

@@ -11,7 +11,7 @@ internal sealed class ServerLogs(string folder)
     /// <summary>Where the files are.</summary>
     public string Folder => folder;
 
-    /// <summary>Processes that ended without having been told to, or did not start.</summary>
+    /// <summary>Processes that ended without having been told to, or did not start, and errors that they told of: none is expected, whatever is broken.</summary>
     public IReadOnlyCollection<string> Faults => faults;
 
     /// <summary>Keeps what a process has written until it ended.</summary>
@@ -22,6 +22,9 @@ internal sealed class ServerLogs(string folder)
             Directory.CreateDirectory(folder);
             File.AppendAllLines(Path.Combine(folder, $"server-{place}.log"), [$"--- process {process.Process.Id}", .. process.Output]);
         }
+
+        foreach (var error in process.Output.Where(line => line.StartsWith("fail: ", StringComparison.Ordinal) || line.StartsWith("crit: ", StringComparison.Ordinal)))
+            faults.Enqueue($"server {place}: {error}");
     }
 
     /// <summary>Throws the files away.</summary>
@@ -38,5 +41,7 @@ internal sealed class ServerLogs(string folder)
             faults.Enqueue($"server {place} ended by itself with {process.Process.ExitCode}: {string.Join(" | ", process.Output.TakeLast(5))}");
     }
 
-    public void NoteNoStart(int place, string why) => faults.Enqueue($"server {place} did not start: {why}");
+    public void NoteNoStart(int place, string why) => Note($"server {place} did not start: {why}");
+
+    public void Note(string fault) => faults.Enqueue(fault);
 }

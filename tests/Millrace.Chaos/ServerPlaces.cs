@@ -33,8 +33,6 @@ internal sealed class ServerPlaces(ChaosOptions options, string direct, PgBounce
                 ("Millrace__Connections__other", other.ConnectionString),
                 ("Millrace__Pump__Lease", options.Lease.ToString()),
                 ("Millrace__Pump__PollInterval", "00:00:00.250"),
-                // A statement that is longer than the lease is met by more kills here than by misfortune elsewhere.
-                ("Millrace__Pump__MaxTakeovers", "30"),
                 ("Millrace__Store__Buckets", options.Buckets.ToString(CultureInfo.InvariantCulture)),
                 ("Millrace__Store__PoolSize", "6"),
                 ("Millrace__Sql__PoolSize", "6"),

@@ -1,4 +1,5 @@
 using Millrace.Execution;
+using Millrace.Nodes;
 using Npgsql;
 
 namespace Millrace.Chaos;
@@ -19,7 +20,7 @@ internal sealed class Tally(Load load, Receiver receiver, string store, string o
 
         // What did not come to its end for a reason that is told already has done nothing wrong by not doing the rest.
         var unfinished = findings.Where(item => item.Finding is Finding.End or Finding.Stuck).Select(item => item.Story).ToHashSet();
-        var finished = started.Where(story => !unfinished.Contains(story)).ToList();
+        var finished = started.Where(story => !unfinished.Contains(story) && story.Error?.Code is not "worker_lost").ToList();
         await CompareEffectsAsync(finished);
         var repeated = CompareRequests(finished);
         foreach (var contradiction in load.Contradictions)
@@ -32,6 +33,7 @@ internal sealed class Tally(Load load, Receiver receiver, string store, string o
             Unanswered = load.Starts.Values.Count(start => start.Id is null),
             Completed = started.Count(story => story.Status is InstanceStatus.Completed),
             Failed = started.Count(story => story.Status is InstanceStatus.Failed && story.Kind.Ends.Contains(InstanceStatus.Failed)),
+            GivenUp = started.Count(story => story.Error?.Code is "worker_lost"),
             Cancelled = started.Count(story => story.Status is InstanceStatus.Cancelled),
             Effects = started.Sum(story => story.Kind.Effects.Least + story.Kind.Elsewhere.Least),
             Executions = started.Sum(story => story.Family.Sum(each => each.Lines.Count)),
@@ -63,6 +65,8 @@ internal sealed class Tally(Load load, Receiver receiver, string store, string o
 
     private void CompareEnd(Story story)
     {
+        if (story.Kind.MayLoseItsWorkers && story.Error?.Code is "worker_lost")
+            return;
         if (story.Status is not { } status)
             findings.Add(Finding.Stuck, $"it has not ended: {story.Work}", story);
         else if (!story.Kind.Ends.Contains(status))
@@ -71,8 +75,18 @@ internal sealed class Tally(Load load, Receiver receiver, string store, string o
             findings.Add(Finding.End, $"{failed.Key} failed: {failed.Error!.Message}", story);
         else if ((oracle.Wrong(story) ?? story.Kind.Wrong(story)) is { } wrong)
             findings.Add(Finding.History, wrong, story);
-        foreach (var child in story.Children.Where(child => child.Status is null && story.Status is not null))
-            findings.Add(Finding.Stuck, $"its child {child.Id} has not ended: {child.Work}", story);
+        foreach (var child in story.Children)
+        {
+            if (child.Status is null && story.Status is not null)
+                findings.Add(Finding.Stuck, $"its child {child.Id} has not ended: {child.Work}", story);
+            else if (child.Status is not InstanceStatus.Completed)
+                findings.Add(Finding.End, $"its child {child.Id} is {child.Status?.Name()}: {child.Error?.Message}", story);
+            if (child.History.GroupBy(execution => execution.Key).FirstOrDefault(group => group.Count() > 1) is { } twice)
+                findings.Add(Finding.History, $"{twice.Key} is twice in the history of its child {child.Id}", story);
+        }
+
+        if (story.Children.Count != story.Kind.Children)
+            findings.Add(Finding.History, $"it has {story.Children.Count} children in place of {story.Kind.Children}", story);
     }
 
     // The only statements that are to fail divide by zero.
@@ -124,6 +138,7 @@ internal sealed class Tally(Load load, Receiver receiver, string store, string o
     private int CompareRequests(List<Story> stories)
     {
         var received = receiver.Requests.ToLookup(request => request.Path.Split("key=")[1], request => request.Headers.GetValueOrDefault("Idempotency-Key") ?? "");
+        var answered = receiver.Answered.Select(request => $"{request.Path.Split("key=")[1]} {request.Headers.GetValueOrDefault("Idempotency-Key")}").ToHashSet();
         var expected = stories.SelectMany(story => story.Kind.Requests.Select(name => (Story: story, Name: $"{story.Start!.Key}/{name}"))).ToList();
         foreach (var (story, name) in expected)
         {
@@ -132,6 +147,11 @@ internal sealed class Tally(Load load, Receiver receiver, string store, string o
             var keys = received[name].Distinct().ToList();
             if (keys.Count == 0 || keys.Contains("") || keys.Count > attempts)
                 findings.Add(Finding.Request, $"{name}: {attempts} executions in the history, and the keys {string.Join(' ', keys)}", story);
+            foreach (var completed in story.History.Where(execution => execution is { Kind: "http", Status: NodeStatus.Completed }))
+            {
+                if (!answered.Contains($"{name} {NodeContext.EffectOf(story.Id, completed.Key)}"))
+                    findings.Add(Finding.Request, $"{name}: {completed.Key} completed, and no request of it was answered", story);
+            }
         }
 
         return received.Sum(request => request.Count() - request.Distinct().Count());

@@ -24,6 +24,9 @@ internal abstract class Kind
     /// <summary>What it leaves in the second database.</summary>
     public virtual EffectCounts Elsewhere => EffectCounts.None;
 
+    /// <summary>How many instances it starts.</summary>
+    public virtual int Children => 0;
+
     /// <summary>The HTTP requests that it sends, by the names behind the key.</summary>
     public virtual IReadOnlyList<string> Requests => [];
 
@@ -32,6 +35,9 @@ internal abstract class Kind
 
     /// <summary>How it may end.</summary>
     public virtual IReadOnlyList<InstanceStatus> Ends => [InstanceStatus.Completed];
+
+    /// <summary>Whether workers may be lost with it so often in a row that it is given up.</summary>
+    public virtual bool MayLoseItsWorkers => false;
 
     /// <summary>Whether the naive interpreter can say what its history must be; it knows of no second life after a failure.</summary>
     public virtual bool IsInterpretable => true;

@@ -118,6 +118,8 @@ internal sealed class Spread : Kind
         $$"""{"do":[{"forEach":[1,2,3,4,5],"do":[{{Insert("item")}},{"sleep":"200ms"},{{Insert("second")}}],"item":"i","spread":true},{{Insert("after")}}]}""";
 
     public override EffectCounts Effects { get; } = EffectCounts.Of("item*5 second*5 after");
+
+    public override int Children => 5;
 }
 
 /// <summary>Another workflow's run, whose result is written down.</summary>
@@ -135,6 +137,8 @@ internal sealed class Child : Kind
         """;
 
     public override EffectCounts Effects { get; } = EffectCounts.Of("child parent");
+
+    public override int Children => 1;
 }
 
 /// <summary>A request to a receiver that fails now and then.</summary>
@@ -159,6 +163,9 @@ internal sealed class Request(string receiver) : Kind
 internal sealed class Long(string receiver, TimeSpan time) : Kind
 {
     public override string Name => "long";
+
+    // It is met by more kills here than by misfortune elsewhere.
+    public override bool MayLoseItsWorkers => true;
 
     public override int Share => 1;
 

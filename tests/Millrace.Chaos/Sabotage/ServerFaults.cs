@@ -10,6 +10,16 @@ internal sealed class Kill(ChaosOptions options, Fleet fleet) : Fault("server pr
     }
 }
 
+/// <summary>A server is asked to end, hands back what it runs, and another takes its place, as in every deployment.</summary>
+internal sealed class Replace(ChaosOptions options, Fleet fleet) : Fault("server processes told to end (SIGTERM)", options.ReplacementsPerMinute)
+{
+    public override async Task DoAsync(Random random, CancellationToken stop)
+    {
+        await fleet.ReplaceAsync(random, stop);
+        Count++;
+    }
+}
+
 /// <summary>A server stands still for longer than its lease, and then goes on as if nothing had been.</summary>
 internal sealed class Pause(ChaosOptions options, Fleet fleet) : Fault(
     $"server processes paused for {options.Pause.TotalSeconds:0} s (SIGSTOP), lease {options.Lease.TotalSeconds:0} s", options.PausesPerMinute)
