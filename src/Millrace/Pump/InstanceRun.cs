@@ -27,6 +27,7 @@ internal sealed partial class InstanceRun
     private readonly ConcurrentQueue<RunEvent> inbox = new();
     private readonly Pulse pulse = new();
     private RunState state;
+    private IDisposable? place;
     private long renewedAt;
     private long bytes;
     private long grownBytes;
@@ -66,18 +67,21 @@ internal sealed partial class InstanceRun
         Post(new Told(services.Clock.Now, standing));
     }
 
+    // Cancelling runs what others have registered, on the thread that does it: drivers that ask a server, handlers of the
+    // application. Whoever keeps leases or hands back must not wait for them, nor get their exceptions; so here and
+    // everywhere they run beside.
     /// <summary>The lease is gone: stop without writing anything.</summary>
     public void LoseLease()
     {
         Post(new LeaseLost());
-        interrupt.Cancel();
+        _ = interrupt.CancelAsync();
     }
 
     /// <summary>The process stops: give up what is being executed.</summary>
     public void Interrupt()
     {
         Post(new Interrupted());
-        interrupt.Cancel();
+        _ = interrupt.CancelAsync();
     }
 
     /// <summary>Runs until the instance is let go of.</summary>
@@ -86,6 +90,8 @@ internal sealed partial class InstanceRun
         services.Relay.Register(Key, () => Post(new Nudged()));
         try
         {
+            if (claim.IsTakenOver && !state.IsPoisoned)
+                await BeginTakeoverAsync();
             while (true)
             {
                 TakeEvents();
@@ -98,6 +104,21 @@ internal sealed partial class InstanceRun
         {
             services.Relay.Unregister(Key);
             await nodes.StopAllAsync();
+            place?.Dispose();
+        }
+    }
+
+    // Where it is interrupted meanwhile, the reason is in the inbox.
+    private async Task BeginTakeoverAsync()
+    {
+        try
+        {
+            place = await services.Takeovers.EnterAsync(claim.Claims, interrupt.Token);
+            if (!await InsistAsync(cancel => services.Claims.BeginAsync(Key, cancel)))
+                Post(new LeaseLost());
+        }
+        catch (OperationCanceledException) when (interrupt.IsCancellationRequested)
+        {
         }
     }
 
@@ -130,13 +151,21 @@ internal sealed partial class InstanceRun
             if (await DoAsync(step) is { } happened)
                 Apply(happened);
             if (step is Write { IsLast: false, Checkpoint: var stored })
+            {
+                place?.Dispose();
                 Weigh(stored);
+            }
         }
         catch (OperationCanceledException) when (interrupt.IsCancellationRequested)
         {
             // Why it was interrupted is in the inbox; of a checkpoint that was under way nobody knows what became.
             if (step is Write)
                 Apply(new WriteUnsure());
+        }
+        catch (Exception e) when (step is Write && state.IsStopping && StoreFaults.IsPassing(e))
+        {
+            // The store is away for longer than there is time.
+            Apply(new WriteUnsure());
         }
         catch (Exception e) when (step is Look or ReadSignals or ReadChildren && StoreFaults.IsPassing(e))
         {
@@ -197,7 +226,9 @@ internal sealed partial class InstanceRun
         if (IsOverdue)
         {
             await catchUp(cancel);
-            cancel.ThrowIfCancellationRequested();
+            // The node's own token follows a moment later.
+            if (interrupt.IsCancellationRequested)
+                await Task.Delay(Timeout.InfiniteTimeSpan, cancel);
         }
 
         return command is StartChildren start

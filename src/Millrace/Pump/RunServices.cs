@@ -14,6 +14,9 @@ internal sealed record RunServices(
     /// <summary>Rides out what passes by itself.</summary>
     public Patience Patience { get; } = new(Time, StoreFaults.IsPassing, Database.Suspect);
 
+    /// <summary>Lets what is taken over begin.</summary>
+    public TakeoverGate Takeovers { get; } = new(Settings.MaxTakeovers, Time);
+
     /// <summary>Rebuilds the state of an instance that is taken over.</summary>
     public Rebuilder Rebuilder { get; } = new(Instances, Signals);
 }
@@ -33,6 +36,6 @@ internal enum RunEnd
     /// <summary>The lease was lost; somebody else has it, or will.</summary>
     Lost,
 
-    /// <summary>The process stops; somebody else can have it at once.</summary>
+    /// <summary>It was given back as it stands: the process stops, or an error of our own kept it from being run.</summary>
     HandedBack,
 }

@@ -8,7 +8,7 @@ namespace Millrace.Store;
 /// <summary>An instance that this process now holds the lease of.</summary>
 /// <param name="Id">Its id.</param>
 /// <param name="LeaseToken">The proof of the lease: no checkpoint is accepted without it.</param>
-/// <param name="Claims">How many workers in a row have claimed it without parking it, ending it or doing anything, this one included.</param>
+/// <param name="Claims">How many workers in a row have claimed it and begun, without parking it, ending it or doing anything, this one included.</param>
 /// <param name="StartedAt">When it was first claimed.</param>
 /// <param name="Standing">What has been asked of it.</param>
 /// <param name="Snapshot">Its state when it last parked; null if it never has.</param>
@@ -173,6 +173,16 @@ internal sealed class ClaimStore(Database database, LowWater water, StoreClock c
         command.Parameters.Add(Columns.Value(instances.Order().ToArray()));
         command.Parameters.Add(Columns.Value(worker));
         await command.ExecuteNonQueryAsync(cancel);
+    }
+
+    /// <summary>Notes that an instance which was taken over begins to run; true if the lease holds.</summary>
+    public async Task<bool> BeginAsync(LeaseKey lease, CancellationToken cancel)
+    {
+        await using var command = database.Batches.CreateCommand(SqlText.Begin);
+        command.Parameters.Add(Columns.Value(InstanceId.BucketOf(lease.Instance)));
+        command.Parameters.Add(Columns.Value(lease.Instance));
+        command.Parameters.Add(Columns.Value(lease.Token));
+        return await command.ExecuteScalarAsync(cancel) is Guid;
     }
 
     /// <summary>Gives an instance back as it stands; true if the lease held.</summary>

@@ -3,7 +3,8 @@
 -- The token of each lease is its instance's id hashed with the claim's random seed: no two leases have the same one, so a
 -- token alone proves a lease, and later statements need not match ids with tokens pair by pair.
 -- A lease that was not given back is taken over. From another worker, that counts against the instance: it may be what kills
--- them. A process that was stopped for so long that it takes over from itself has lost nobody.
+-- them. A process that was stopped for so long that it takes over from itself has lost nobody, nor has one that gave it back; and what was taken over, and not begun since, has taken nobody down. Of what
+-- was claimed for the first time nobody knows whether it had begun.
 -- Plan: one range scan of work_ready for each of the ten priorities, which reads due rows only; sleeping rows and those
 -- whose lease was renewed lie beyond its end, and those that are held and were not renewed yet, or have ended, mostly
 -- before its beginning. The nested loop stops as soon as the limit is reached, so nothing more is locked. No indexed
@@ -31,8 +32,12 @@ WITH due AS MATERIALIZED (
     SET leased_until = now() + $3::interval,
         lease_token  = uuid_hash_extended(id, $4),
         worker       = $5,
-        claims       = CASE WHEN lease_token IS NOT NULL AND worker = $5 THEN claims ELSE least(claims, 30000) + 1 END,
+        claims       = CASE
+                           WHEN lease_token IS NOT NULL AND (worker = $5 OR NOT begun OR (worker IS NULL AND fault IS NULL)) THEN greatest(claims, 1)
+                           ELSE least(claims, 30000) + 1
+                       END,
         taken_over   = lease_token IS NOT NULL,
+        begun        = lease_token IS NULL,
         status       = 1,
         started_at   = coalesce(started_at, now()),
         waiting_on   = NULL

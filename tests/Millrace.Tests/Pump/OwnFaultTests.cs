@@ -69,7 +69,7 @@ public sealed class OwnFaultTests : IAsyncLifetime
         await using var pump = await TestServer.StartAsync(connection);
         Assert.Equal(2, (await pump.InstanceAsync(other, "30s")).GetProperty("result").GetInt32());
         await TestServer.EventuallyAsync(
-            () => TestCluster.ScalarAsync<bool>(connection, $"select ready_at > now() + interval '4 minutes' and worker is null and claims = 0 from millrace.work where id = '{id}'"),
+            () => TestCluster.ScalarAsync<bool>(connection, $"select ready_at > now() + interval '4 minutes' and worker is null and claims = 1 from millrace.work where id = '{id}'"),
             "it is let be");
     }
 

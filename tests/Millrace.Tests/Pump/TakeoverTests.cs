@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json;
 using Millrace.Chaos;
 using Millrace.Faults;
@@ -63,7 +64,7 @@ public sealed class TakeoverTests : IAsyncLifetime
         using var client = await killed.ClientAsync(Key);
         using var body = new StringContent("""{"definition":{"do":[{"sql":"select pg_sleep(1234)"}]}}""", System.Text.Encoding.UTF8, "application/json");
         using var answer = await client.PostAsync("instances", body);
-        const string running = "select count(*) > 0 from pg_stat_activity where query like 'select pg_sleep(1234)%' and state = 'active'";
+        const string running = "select count(*) > 0 from pg_stat_activity where datname = current_database() and query like 'select pg_sleep(1234)%' and state = 'active'";
         await TestServer.EventuallyAsync(() => TestCluster.ScalarAsync<bool>(connection, running), "it runs");
         await killed.KillAsync();
         await TestServer.EventuallyAsync(async () => !await TestCluster.ScalarAsync<bool>(connection, running), "it ends");
@@ -89,5 +90,35 @@ public sealed class TakeoverTests : IAsyncLifetime
         var id = await TestCluster.ScalarAsync<Guid>(connection, "select id from millrace.instance");
         Assert.Equal("completed", (await last.InstanceAsync($"{id}", "30s")).GetProperty("status").GetString());
         Assert.Equal(5, await TestCluster.ScalarAsync<long>(connection, "select count(*) from effect"));
+    }
+
+    [Fact]
+    public async Task One_that_takes_its_workers_down_takes_nobody_with_it()
+    {
+        ServerProcess? running = null;
+        await using var receiver = await Receiver.StartAsync(async (_, _) => await running!.KillAsync());
+        await using (var idle = await TestServer.StartAsync(connection, ("ApiKey", Key), ("Pump:Enabled", "false")))
+        {
+            var others = string.Join(',', Enumerable.Repeat("""{"definition":{"do":[{"sql":"select pg_sleep(0.1)"},{"sql":"select pg_sleep(0.1)"}]}}""", 30));
+            Assert.Equal(HttpStatusCode.Accepted, (await idle.PostAsync(
+                "instances/batch",
+                $$$"""[{{{others}}},{"definition":{"do":[{"http":{"url":"{{{receiver.Address}}}/","method":"GET"}}]},"label":"deadly"},{{{others}}}]""")).Status);
+        }
+
+        var lives = 0;
+        for (var isOver = false; !isOver; lives++)
+        {
+            Assert.True(lives < 20, "it goes on for ever");
+            running = ServerProcess.StartOn(
+                connection, Key, ("Millrace__Pump__Lease", "00:00:01"), ("Millrace__Pump__MaxTakeovers", "3"), ("Millrace__Sql__PoolSize", "2"),
+                ("Millrace__Http__AllowPrivateNetworks", "true"));
+            await using var life = running;
+            await TestServer.EventuallyAsync(
+                async () => life.Process.HasExited || (isOver = await TestCluster.ScalarAsync<long>(connection, "select count(*) from millrace.outcome") == 61), "it dies, or is done");
+        }
+
+        Assert.True(lives > 3, $"it died {lives - 1} times only");
+        Assert.Equal("deadly", await TestCluster.ScalarAsync<string>(
+            connection, "select string_agg(coalesce(label, 'another'), ',') from millrace.outcome join millrace.instance using (bucket, id) where status <> 4"));
     }
 }

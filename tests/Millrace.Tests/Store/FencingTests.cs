@@ -98,9 +98,44 @@ public sealed class FencingTests : IAsyncLifetime
         await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
         var claimed = new List<ClaimedInstance>();
         foreach (var worker in new[] { "a", "a", "a", "b", "b", "a" })
+        {
             claimed.Add(Assert.Single(await ClaimAsync(TimeSpan.Zero, worker: worker)));
+            Assert.True(await claims.BeginAsync(claimed[^1].Lease.Key, CancellationToken.None));
+        }
+
         Assert.Equal([1, 1, 1, 2, 2, 3], claimed.Select(claim => claim.Claims));
         Assert.Equal([false, true, true, true, true, true], claimed.Select(claim => claim.IsTakenOver));
+    }
+
+    [Fact]
+    public async Task What_was_taken_over_and_not_begun_does_not_count_and_what_is_given_back_neither()
+    {
+        await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
+        foreach (var worker in new[] { "a", "b", "c", "d" })
+            Assert.Equal(worker == "a" ? 1 : 2, Assert.Single(await ClaimAsync(TimeSpan.Zero, worker: worker)).Claims);
+        var begun = Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1), worker: "e"));
+        Assert.True(await claims.BeginAsync(begun.Lease.Key, CancellationToken.None));
+        Assert.True(await claims.ReleaseAsync(begun.Lease.Key, TimeSpan.Zero, null));
+        Assert.False(await claims.BeginAsync(begun.Lease.Key, CancellationToken.None));
+        Assert.Empty(await RenewAsync(begun));
+        var next = Assert.Single(await ClaimAsync(TimeSpan.Zero, worker: "f"));
+        Assert.Equal((1, true), (next.Claims, next.IsTakenOver));
+        await claims.BeginAsync(next.Lease.Key, CancellationToken.None);
+        Assert.Equal(2, Assert.Single(await ClaimAsync(TimeSpan.Zero, worker: "g")).Claims);
+    }
+
+    [Theory]
+    [InlineData("cancel")]
+    [InlineData("resume")]
+    public async Task What_was_given_back_for_a_while_is_cancelled_and_resumed_at_once(string what)
+    {
+        var given = Assert.Single(await StartAndClaimAsync());
+        if (what == "resume")
+            await server.PostAsync($"instances/{given.Id}/suspend", null);
+        Assert.True(await claims.ReleaseAsync(given.Lease.Key, TimeSpan.FromHours(1), Json.FromText("""{"message":"m"}""")));
+        Assert.Empty(await ClaimAsync(TimeSpan.FromMinutes(1)));
+        Assert.Equal(System.Net.HttpStatusCode.Accepted, (await server.PostAsync($"instances/{given.Id}/{what}", null)).Status);
+        Assert.Equal(given.Id, Assert.Single(await ClaimAsync(TimeSpan.FromMinutes(1))).Id);
     }
 
     [Fact]
@@ -108,9 +143,13 @@ public sealed class FencingTests : IAsyncLifetime
     {
         await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
         var late = Assert.Single(await ClaimAsync(TimeSpan.Zero, worker: "late"));
-        Assert.Equal(2, Assert.Single(await ClaimAsync(TimeSpan.Zero, worker: "second")).Claims);
+        var second = Assert.Single(await ClaimAsync(TimeSpan.Zero, worker: "second"));
+        Assert.Equal(2, second.Claims);
+        await claims.BeginAsync(second.Lease.Key, CancellationToken.None);
         await claims.SurvivedAsync(InstanceId.BucketOf(late.Id), [late.Id], "late", CancellationToken.None);
-        Assert.Equal(2, Assert.Single(await ClaimAsync(TimeSpan.Zero, worker: "third")).Claims);
+        var third = Assert.Single(await ClaimAsync(TimeSpan.Zero, worker: "third"));
+        Assert.Equal(2, third.Claims);
+        await claims.BeginAsync(third.Lease.Key, CancellationToken.None);
         // What it has taken over from itself did not count, so that there is nothing to take back.
         await claims.SurvivedAsync(InstanceId.BucketOf(late.Id), [late.Id], "third", CancellationToken.None);
         Assert.Equal(3, Assert.Single(await ClaimAsync(TimeSpan.Zero, worker: "fourth")).Claims);

@@ -17,6 +17,7 @@ internal sealed class ModelRow(Guid id)
     private long tokens;
     private long? token;
     private string? worker;
+    private bool begun = true;
     private int claims;
     private Json? snapshot;
     private Json? fault;
@@ -50,16 +51,26 @@ internal sealed class ModelRow(Guid id)
         if (!IsLive || ReadyAt > now || leasedUntil > now)
             return null;
         var isTakenOver = token is not null;
-        claims = isTakenOver && worker == by ? claims : claims + 1;
+        claims = isTakenOver && (worker == by || !begun || (worker is null && fault is null)) ? Math.Max(claims, 1) : claims + 1;
+        begun = !isTakenOver;
         (token, worker, leasedUntil, startedAt) = (++tokens, by, now + lease, startedAt ?? now);
         return new(
             id, tokens, claims, startedAt.Value, standing, snapshot, organisation, [], "w", 1, null, 5, null, Json.FromText("{}"), null, null, 0,
             isTakenOver, fault);
     }
 
+    /// <summary>What was taken over begins to run.</summary>
+    public bool Begin(LeaseKey lease)
+    {
+        if (!Holds(lease) || worker is null)
+            return false;
+        begun = true;
+        return true;
+    }
+
     public Standing? Renew(LeaseKey lease, DateTimeOffset now, TimeSpan span)
     {
-        if (!Holds(lease))
+        if (!Holds(lease) || worker is null)
             return null;
         (ReadyAt, leasedUntil) = (now + span, now + span);
         return standing;
@@ -70,7 +81,7 @@ internal sealed class ModelRow(Guid id)
     /// <summary>A worker whose lease was taken over lives.</summary>
     public void Survived(string by)
     {
-        if (IsLive && claims > 1 && worker != by)
+        if (IsLive && claims > 1 && worker is not null && worker != by)
             claims--;
     }
 
@@ -78,8 +89,8 @@ internal sealed class ModelRow(Guid id)
     {
         if (!Holds(lease))
             return false;
-        (ReadyAt, leasedUntil, worker, fault) = (now + pause, now + pause, null, why);
-        claims = why is null ? 0 : claims;
+        (ReadyAt, leasedUntil, worker, fault) = (now + pause, now + pause, null, why ?? fault);
+        claims = why is null ? Math.Min(claims, 1) : claims;
         return true;
     }
 
@@ -126,8 +137,8 @@ internal sealed class ModelRow(Guid id)
         if (!IsLive || !standing.Suspended)
             return;
         standing = standing with { Suspended = false, Requests = standing.Requests + 1 };
-        if (token is null)
-            ReadyAt = now;
+        if (worker is null)
+            (ReadyAt, leasedUntil) = (now, null);
     }
 
     public void Cancel(DateTimeOffset now)
@@ -135,8 +146,8 @@ internal sealed class ModelRow(Guid id)
         if (!IsLive)
             return;
         standing = standing with { CancelRequested = true, CancelReason = standing.CancelReason ?? "asked", Suspended = false, Requests = standing.Requests + 1 };
-        if (token is null)
-            ReadyAt = now;
+        if (worker is null)
+            (ReadyAt, leasedUntil) = (now, null);
     }
 
     public void Signal(string name, DateTimeOffset now)

@@ -91,11 +91,21 @@ internal sealed class ModelServer(ModelRow row, Workflow workflow, InstanceFacts
             {
                 run.Take(new WriteUnsure());
                 run.Answer = null;
+                // Where it is interrupted or its lease is lost, it does not offer it again.
+                if (run.Inbox.Exists(happened => happened is Interrupted or LeaseLost))
+                    run.Step = null;
                 return;
             }
 
             (run.Answer, run.Step) = (null, null);
             run.Take(answer);
+        }
+        else if (run.Step is Write && random.Next(12) == 0)
+        {
+            // It may be the checkpoint that is lost, and not the answer.
+            run.Take(new WriteUnsure());
+            if (run.Inbox.Exists(happened => happened is Interrupted or LeaseLost))
+                run.Step = null;
         }
         else if (run.Step is { } sent)
         {
@@ -109,6 +119,14 @@ internal sealed class ModelServer(ModelRow row, Workflow workflow, InstanceFacts
 
     private void Begin(ModelRun run, DateTimeOffset now)
     {
+        if (run is { State: { Claim.IsTakenOver: true, IsPoisoned: false }, HasBegun: false })
+        {
+            run.HasBegun = true;
+            if (!row.Begin(run.Key))
+                run.Inbox.Add(new LeaseLost());
+            return;
+        }
+
         foreach (var happened in run.Inbox)
             run.Take(happened);
         run.Inbox.Clear();
@@ -180,6 +198,9 @@ internal sealed class ModelRun(RunState state)
     public List<RunEvent> Inbox { get; } = [];
 
     public List<Execute> Executing { get; } = [];
+
+    /// <summary>Whether the row knows that it has begun, where it was taken over.</summary>
+    public bool HasBegun { get; set; }
 
     /// <summary>What was asked for, and has no answer yet.</summary>
     public RunStep? Step { get; set; }
