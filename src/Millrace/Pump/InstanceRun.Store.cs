@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Millrace.Execution;
 using Millrace.Faults;
 using Millrace.Store;
@@ -29,7 +30,7 @@ internal sealed partial class InstanceRun
             CompensationBytes = services.Limits.CompensationBytes,
         };
         if (await FactsAsync(own, workflow) is not { } facts)
-            return Over(workflow, own, new(InstanceStatus.Cancelled, null, new("the instance that had started it has ended", null, null, 0, Turn.CancelledCode)));
+            return await OverAsync(workflow, own, new(InstanceStatus.Cancelled, null, new("the instance that had started it has ended", null, null, 0, Turn.CancelledCode)));
 
         try
         {
@@ -40,19 +41,22 @@ internal sealed partial class InstanceRun
                 : snapshot;
             return new Loaded(services.Clock.Now, new(workflow, facts, reached))
             {
-                LeftGroups = load.WithLeftGroups ? [.. await InsistAsync(cancel => services.Children.LeftGroupsAsync(claim.Id, cancel))] : [],
+                LeftGroups = load.WithLeftGroups ? await LeftGroupsAsync() : [],
             };
         }
-        catch (Exception e) when (e is not OperationCanceledException && !StoreFaults.IsPassing(e))
+        catch (Exception e) when (e is not (OperationCanceledException or NpgsqlException or OutOfMemoryException) && !StoreFaults.IsPassing(e))
         {
-            // What is stored will be the same the next time.
+            // What is stored will be the same the next time; what the store says may not.
             services.Log.RunBroke(claim.Id, e);
-            return Over(workflow, facts, RunMachine.Failed("the stored state of the instance could not be read; the server's log has the cause", RunFault.Code));
+            return await OverAsync(workflow, facts, RunMachine.Failed("the stored state of the instance could not be read; the server's log has the cause", RunFault.Code));
         }
     }
 
-    private Loaded Over(Workflow workflow, InstanceFacts facts, Outcome outcome) =>
-        new(services.Clock.Now, new Journal(workflow, facts, InstanceState.Initial).End(outcome));
+    // Children are told, though nobody can say where the instance stands.
+    private async Task<Loaded> OverAsync(Workflow workflow, InstanceFacts facts, Outcome outcome) =>
+        new(services.Clock.Now, new Journal(workflow, facts, InstanceState.Initial).End(outcome)) { LeftGroups = await LeftGroupsAsync() };
+
+    private async Task<ImmutableArray<Guid>> LeftGroupsAsync() => [.. await InsistAsync(cancel => services.Children.LeftGroupsAsync(claim.Id, cancel))];
 
     private async Task<InstanceFacts?> FactsAsync(InstanceFacts own, Workflow workflow) => claim is { Entry: not null, Membership: { } membership }
         ? await InsistAsync(cancel => services.Items.CompleteAsync(own, membership, workflow, cancel))

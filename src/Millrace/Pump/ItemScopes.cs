@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Millrace.Execution;
 using Millrace.Store;
 using Millrace.Values;
@@ -9,19 +10,37 @@ namespace Millrace.Pump;
 internal sealed class ItemScopes(ChildStore children)
 {
     private readonly ByteCache<Guid, ItemScope> cache = new(32 << 20);
+    private readonly ConcurrentDictionary<Guid, Lazy<Task<ItemScope?>>> reading = new();
 
-    /// <summary>The facts of an item; null where its parent has ended.</summary>
+    /// <summary>The facts of an item; null where its parent has gone.</summary>
     public async Task<InstanceFacts?> CompleteAsync(InstanceFacts facts, Membership membership, Workflow workflow, CancellationToken cancel)
     {
         if (!cache.TryGet(membership.Group, out var scope))
         {
-            if (await children.ScopeAsync(membership.Parent, membership.Group, cancel) is not { } text)
+            // Read once for all that ask meanwhile; whoever gives up must not take it from the others.
+            var read = reading.GetOrAdd(membership.Group, _ => new(() => ReadAsync(membership)));
+            if (await read.Value.WaitAsync(cancel) is not { } found)
                 return null;
-            scope = ItemScope.Read(text);
-            // Its text, a copy of each part, and what parsing has made of it.
-            cache.Add(membership.Group, scope, 1024 + (4L * text.Utf8.Length));
+            scope = found;
         }
 
         return scope.Apply(facts, (ForEachNode)workflow.NodeAt(facts.Entry!));
+    }
+
+    private async Task<ItemScope?> ReadAsync(Membership membership)
+    {
+        try
+        {
+            if (await children.ScopeAsync(membership.Parent, membership.Group, CancellationToken.None) is not { } text)
+                return null;
+            var scope = ItemScope.Read(text);
+            // Its text, a copy of each part, and what parsing has made of it.
+            cache.Add(membership.Group, scope, 1024 + (4L * text.Utf8.Length));
+            return scope;
+        }
+        finally
+        {
+            reading.TryRemove(membership.Group, out _);
+        }
     }
 }

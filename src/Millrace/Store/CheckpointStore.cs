@@ -87,6 +87,8 @@ internal sealed class CheckpointStore : IAsyncDisposable
     private static async Task<List<Guid>> ReadToldAsync(NpgsqlDataReader reader, NpgsqlBatch batch)
     {
         var told = new List<Guid>();
+        if (batch.BatchCommands[0].CommandText == SqlText.LockRows)
+            await reader.NextResultAsync();
         var results = batch.BatchCommands.Cast<NpgsqlBatchCommand>().Count(command => command.CommandText == SqlText.CancelChildren || command.CommandText == SqlText.EndChildren);
         for (; results > 0; results--)
         {

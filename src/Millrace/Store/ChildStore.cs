@@ -64,16 +64,16 @@ internal sealed class ChildStore(Database database, StoreClock clock)
         parameters.Add(Columns.Value(GroupOf(start.Parent.Instance, start.Key)));
         parameters.Add(Columns.Json(start.Scope));
         parameters.Add(Columns.Value(start.Limit));
-        parameters.Add(new() { NpgsqlDbType = NpgsqlDbType.Uuid, Value = start.Resumes is { } earlier ? GroupOf(start.Parent.Instance, earlier) : DBNull.Value });
+        parameters.Add(Columns.Nullable(start.Resumes is { } earlier ? GroupOf(start.Parent.Instance, earlier) : null));
         parameters.Add(Columns.Value(start.DefinitionHash));
         parameters.Add(Columns.Nullable(start.Workflow));
-        parameters.Add(new() { NpgsqlDbType = NpgsqlDbType.Integer, Value = (object?)start.Version ?? DBNull.Value });
+        parameters.Add(Columns.Nullable(start.Version));
         parameters.Add(Columns.Value(start.Priority));
         parameters.Add(Columns.Json(start.Variables));
         parameters.Add(Columns.Nullable(start.Entry));
         parameters.Add(Columns.Value(start.Depth));
         parameters.Add(Columns.Value(start.Wait));
-        parameters.Add(Columns.Value(start.Inputs.Select(_ => InstanceId.New(bucket, clock.Now)).ToArray()));
+        parameters.Add(Columns.Value(StartStatement.Ids(bucket, start.Inputs.Count, clock)));
         parameters.Add(Columns.JsonArray(start.Inputs, input => input));
         return await command.ExecuteScalarAsync(cancel) as long?;
     }
@@ -171,6 +171,9 @@ internal sealed class ChildStore(Database database, StoreClock clock)
     public static IEnumerable<NpgsqlBatchCommand> Commands(short bucket, IReadOnlyList<Checkpoint> checkpoints)
     {
         var unwanted = checkpoints.SelectMany(checkpoint => checkpoint.UnwantedGroups.Select(group => (checkpoint.Lease, Group: group))).ToList();
+        var ended = checkpoints.OfType<FinishCheckpoint>().Where(finish => finish.Lease.Membership is not null).ToList();
+        if (unwanted.Count + ended.Count > 0)
+            yield return LockCommand(bucket, checkpoints, ended, unwanted);
         if (unwanted.Count > 0)
         {
             yield return new(SqlText.CancelChildren)
@@ -185,7 +188,6 @@ internal sealed class ChildStore(Database database, StoreClock clock)
             };
         }
 
-        var ended = checkpoints.OfType<FinishCheckpoint>().Where(finish => finish.Lease.Membership is not null).ToList();
         if (ended.Count > 0)
             yield return EndCommand(bucket, ended);
 
@@ -205,26 +207,37 @@ internal sealed class ChildStore(Database database, StoreClock clock)
         }
     }
 
-    private static NpgsqlBatchCommand EndCommand(short bucket, List<FinishCheckpoint> ended)
+    private static NpgsqlBatchCommand LockCommand(
+        short bucket, IReadOnlyList<Checkpoint> checkpoints, List<FinishCheckpoint> ended, List<(Lease Lease, Guid Group)> unwanted)
     {
-        var ids = ended.SelectMany(finish => new[] { finish.Lease.Instance, finish.Lease.Membership!.Parent }).Distinct().Order().ToArray();
-        return new(SqlText.EndChildren)
+        var ids = checkpoints.Select(checkpoint => checkpoint.Lease.Instance).Concat(ended.Select(finish => finish.Lease.Membership!.Parent));
+        return new(SqlText.LockRows)
         {
             Parameters =
             {
                 Columns.Value(bucket),
-                Columns.Value(ids),
-                Columns.Array(ended, NpgsqlDbType.Uuid, finish => finish.Lease.Instance),
-                Columns.Array(ended, NpgsqlDbType.Bigint, finish => finish.Lease.Token),
-                Columns.Array(ended, NpgsqlDbType.Uuid, finish => finish.Lease.Membership!.Parent),
-                Columns.Array(ended, NpgsqlDbType.Uuid, finish => finish.Lease.Membership!.Group),
-                Columns.Array(ended, NpgsqlDbType.Integer, finish => finish.Lease.Membership!.Place),
-                Columns.Array(ended, NpgsqlDbType.Smallint, finish => (short)finish.Outcome.Status),
-                Columns.JsonArray(ended, finish => finish.Outcome.Result),
-                Columns.JsonArray(ended, finish => ErrorJson.OfInstance(finish.Outcome.Error)),
+                Columns.Value(ids.Distinct().ToArray()),
+                Columns.Array(unwanted, NpgsqlDbType.Uuid, item => item.Lease.Instance),
+                Columns.Array(unwanted, NpgsqlDbType.Uuid, item => item.Group),
             },
         };
     }
+
+    private static NpgsqlBatchCommand EndCommand(short bucket, List<FinishCheckpoint> ended) => new(SqlText.EndChildren)
+    {
+        Parameters =
+        {
+            Columns.Value(bucket),
+            Columns.Array(ended, NpgsqlDbType.Uuid, finish => finish.Lease.Instance),
+            Columns.Array(ended, NpgsqlDbType.Bigint, finish => finish.Lease.Token),
+            Columns.Array(ended, NpgsqlDbType.Uuid, finish => finish.Lease.Membership!.Parent),
+            Columns.Array(ended, NpgsqlDbType.Uuid, finish => finish.Lease.Membership!.Group),
+            Columns.Array(ended, NpgsqlDbType.Integer, finish => finish.Lease.Membership!.Place),
+            Columns.Array(ended, NpgsqlDbType.Smallint, finish => (short)finish.Outcome.Status),
+            Columns.JsonArray(ended, finish => finish.Outcome.Result),
+            Columns.JsonArray(ended, finish => ErrorJson.OfInstance(finish.Outcome.Error)),
+        },
+    };
 
     private NpgsqlCommand Command(string sql, Guid parent, Guid? group = null)
     {

@@ -11,6 +11,10 @@ internal static class Columns
 
     public static NpgsqlParameter Nullable(string? value) => new() { NpgsqlDbType = NpgsqlDbType.Text, Value = (object?)value ?? DBNull.Value };
 
+    public static NpgsqlParameter Nullable(int? value) => new() { NpgsqlDbType = NpgsqlDbType.Integer, Value = (object?)value ?? DBNull.Value };
+
+    public static NpgsqlParameter Nullable(Guid? value) => new() { NpgsqlDbType = NpgsqlDbType.Uuid, Value = (object?)value ?? DBNull.Value };
+
     public static NpgsqlParameter Json(Json? value) =>
         new() { NpgsqlDbType = NpgsqlDbType.Json, Value = (object?)value?.Utf8.ToArray() ?? DBNull.Value };
 

@@ -4,7 +4,7 @@ namespace Millrace.Store;
 
 /// <summary>
 /// Removes signals and children whose instance has gone, or has ended for good: what came in the moment that it ended, what
-/// a failed one kept for its retry, what was left behind when a week was let go. All of both tables is looked through in
+/// a failed one kept for its retry, what was left behind when a week was let go. All of their tables is looked through in
 /// the order of their keys, so many rows at a time.
 /// </summary>
 internal sealed class Leftovers(Database database)
@@ -16,7 +16,7 @@ internal sealed class Leftovers(Database database)
 
     /// <summary>Removes what there is; returns of how many instances.</summary>
     public async Task<long> ClearAsync(CancellationToken cancel) =>
-        await ClearAsync("child_group", "parent_id", cancel) + await ClearAsync("signal", "instance_id", cancel);
+        await ClearAsync("child_group", "parent_id", cancel) + await ClearAsync("child_end", "parent_id", cancel) + await ClearAsync("signal", "instance_id", cancel);
 
     private async Task<long> ClearAsync(string table, string column, CancellationToken cancel)
     {

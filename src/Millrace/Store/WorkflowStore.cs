@@ -3,7 +3,6 @@ using Millrace.Faults;
 using Millrace.Values;
 using Millrace.Workflows;
 using Npgsql;
-using NpgsqlTypes;
 
 namespace Millrace.Store;
 
@@ -121,7 +120,7 @@ public sealed class WorkflowStore(Database database, StorePatience patience, Tim
             """);
         AddOrganisation(command, organisation);
         command.Parameters.Add(Columns.Value(name));
-        command.Parameters.Add(new() { NpgsqlDbType = NpgsqlDbType.Integer, Value = (object?)version ?? DBNull.Value });
+        command.Parameters.Add(Columns.Nullable(version));
         await using var reader = await command.ExecuteReaderAsync(cancel);
         return await reader.ReadAsync(cancel) ? Read(reader, reader.JsonOrNull(4)) : null;
     }

@@ -1,22 +1,18 @@
 -- Tells parents that children have ended, in the transaction that ends them and before the statement that does: where a
 -- child's lease does not hold, nothing is told. A sibling that had to wait takes an ended one's place. A parent is woken
--- when the last of a group has ended, or one has failed.
--- All work rows, of parents and of children, are locked first, in the order of their ids, which the caller sorts.
--- Parameters: bucket, all ids, then one array for each column of what ended.
-WITH locked AS (
-    SELECT work.id, work.lease_token
-    FROM unnest($2::uuid[]) AS item (id)
-    CROSS JOIN LATERAL (
-        SELECT id, lease_token
-        FROM millrace.work
-        WHERE bucket = $1 AND id = item.id
-        FOR UPDATE
-    ) AS work
-), ended AS (
+-- when the last of a group has ended, or one has failed. All these rows are locked already, see lock_rows.sql.
+-- Parameters: bucket, then one array for each column of what ended.
+WITH ended AS (
     INSERT INTO millrace.child_end (bucket, parent_id, group_id, place, organisation_id, child_id, status, result, error)
     SELECT $1, item.parent_id, item.group_id, item.place, siblings.organisation_id, item.id, item.status, item.result, item.error
-    FROM unnest($3::uuid[], $4::bigint[], $5::uuid[], $6::uuid[], $7::integer[], $8::smallint[], $9::json[], $10::json[])
+    FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $5::uuid[], $6::integer[], $7::smallint[], $8::json[], $9::json[])
          AS item (id, lease_token, parent_id, group_id, place, status, result, error)
+    CROSS JOIN LATERAL (
+        SELECT id
+        FROM millrace.work
+        WHERE bucket = $1 AND id = item.id AND lease_token = item.lease_token
+        OFFSET 0
+    ) AS held
     CROSS JOIN LATERAL (
         -- A parent that has ended has taken its groups with it.
         SELECT organisation_id
@@ -24,7 +20,6 @@ WITH locked AS (
         WHERE bucket = $1 AND parent_id = item.parent_id AND group_id = item.group_id
         OFFSET 0
     ) AS siblings
-    WHERE ((item.id, item.lease_token) IN (SELECT id, lease_token FROM locked)) IS TRUE
     ON CONFLICT DO NOTHING
     RETURNING parent_id, group_id, status
 ), counted AS (

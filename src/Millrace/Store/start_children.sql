@@ -21,7 +21,8 @@ WITH held AS (
     ) AS earlier ON earlier.status = 4
 ), fresh AS (
     INSERT INTO millrace.child_group (bucket, parent_id, group_id, organisation_id, total, remaining, scope)
-    SELECT $1, held.id, $5, $3, counted.total, counted.remaining, $6
+    -- Nobody counts those that nobody waits for.
+    SELECT $1, held.id, $5, $3, counted.total, CASE WHEN $16 THEN counted.remaining ELSE 0 END, $6
     FROM held
     CROSS JOIN (SELECT count(*) AS total, count(*) FILTER (WHERE kept IS NULL) AS remaining FROM incoming) AS counted
     ON CONFLICT DO NOTHING

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
 using Millrace.Chaos;
+using Millrace.Pump;
 using Millrace.Store;
 using Millrace.Tests.Support;
 
@@ -10,6 +11,7 @@ namespace Millrace.Tests.Pump;
 /// <summary>Sub-workflows and items that are instances of their own, on a real server.</summary>
 public sealed class ChildrenTests(ServerFixture fixture) : IClassFixture<ServerFixture>
 {
+    private const string Key = "mr_a_key_for_two_servers_one_after_the_other";
     private readonly TestServer server = fixture.Server;
 
     [Fact]
@@ -90,7 +92,8 @@ public sealed class ChildrenTests(ServerFixture fixture) : IClassFixture<ServerF
     {
         var orphan = $"orphan-{lost.Length}";
         await server.PutAsync($"workflows/{orphan}", """{"do":[{"waitForSignal":"never"}]}""");
-        var id = await server.StartInstanceAsync($$"""{"do":[{"run":"{{orphan}}"}]}""");
+        await server.PutAsync($"workflows/free-{lost.Length}", """{"do":[{"waitForSignal":"never"}]}""");
+        var id = await server.StartInstanceAsync($$"""{"do":[{"run":"free-{{lost.Length}}","wait":false},{"run":"{{orphan}}"}]}""");
         await TestServer.EventuallyAsync(
             async () => (await server.GetAsync($"instances?workflow={orphan}&status=waiting")).Json.GetProperty("data").GetArrayLength() == 1
                 && (await server.InstanceAsync(id)).GetProperty("status").GetString() is "waiting", "both wait");
@@ -99,6 +102,35 @@ public sealed class ChildrenTests(ServerFixture fixture) : IClassFixture<ServerF
         await TestServer.EventuallyAsync(
             async () => (await server.GetAsync($"instances?workflow={orphan}&status=cancelled")).Json.GetProperty("data").GetArrayLength() == 1, "the child is cancelled");
         Assert.Equal(HttpStatusCode.Conflict, (await server.PostAsync($"instances/{id}/retry", null)).Status);
+        Assert.Single((await server.GetAsync($"instances?workflow=free-{lost.Length}&status=waiting")).Json.GetProperty("data").EnumerateArray());
+    }
+
+    [Fact]
+    public async Task Items_of_a_cancelled_parent_are_undone_by_whoever_claims_them()
+    {
+        var connection = await TestCluster.CreateDatabaseAsync();
+        string id;
+        await using (var first = await TestServer.StartAsync(connection, ("ApiKey", Key), ("Pump:HoldWait", "00:00:00")))
+        {
+            await TestCluster.ExecuteAsync(connection, "create table undone (n integer)");
+            id = await first.StartInstanceAsync("""
+                {"do":[{"set":{"one":1}},{"forEach":[1,2,3],"item":"i","spread":true,"do":[
+                  {"sql":"select 1 as n","compensate":[{"sql":"insert into undone values ({{ i }}::integer + {{ one }}::integer)"}]},{"waitForSignal":"never"}]}]}
+                """);
+            await TestServer.EventuallyAsync(() => TestCluster.ScalarAsync<bool>(connection, "select count(*) = 4 from millrace.work where status = 2"), "all wait");
+        }
+
+        await using (var second = await TestServer.StartAsync(connection, ("ApiKey", Key)))
+        {
+            await second.PostAsync($"instances/{id}/cancel", null);
+            await TestServer.EventuallyAsync(() => TestCluster.ScalarAsync<bool>(connection, "select not exists (select from millrace.work)"), "all have ended");
+            Assert.Equal("2 3 4", await TestCluster.ScalarAsync<string>(connection, "select string_agg(n::text, ' ' order by n) from undone"));
+            await second.Service<Maintenance>().TendStoreAsync(CancellationToken.None);
+            Assert.Equal(0, await TestCluster.ScalarAsync<long>(
+                connection, "select (select count(*) from millrace.child_group) + (select count(*) from millrace.child) + (select count(*) from millrace.child_end)"));
+        }
+
+        await TestCluster.DropDatabaseAsync(connection);
     }
 
     [Fact]
