@@ -27,6 +27,8 @@ public static class StoreFaults
     /// </summary>
     public static bool IsPassingForStatement(Exception fault) => fault switch
     {
+        // A function may raise whatever it likes.
+        PostgresException { Routine: "exec_stmt_raise" } => false,
         PostgresException e => EndsTheSession(e) || HitsTheTransactionOnly(e) || IsStandby(e),
         NpgsqlException e => e.IsTransient || e.InnerException is ObjectDisposedException,
         _ => false,
@@ -34,14 +36,20 @@ public static class StoreFaults
 
     /// <summary>
     /// Whether a fault tells that a connection is gone, leads to the wrong server or has forgotten its statements, and so
-    /// probably all that were made before it: a pool that hands them out one by one would fail as often as it has any.
+    /// probably all that were made before it: a pool that hands them out one by one would fail as often as it has any. That
+    /// all of a pool's connections are in use says nothing of them.
     /// </summary>
     public static bool IsLostConnection(Exception fault) => fault switch
     {
+        PostgresException { Routine: "exec_stmt_raise" } => false,
         PostgresException e => (EndsTheSession(e) && e.SqlState != PostgresErrorCodes.TooManyConnections) || IsStandby(e) || LostItsStatements(e),
-        NpgsqlException => true,
+        NpgsqlException e => !IsExhausted(e),
         _ => false,
     };
+
+    // Npgsql says it in words only.
+    private static bool IsExhausted(NpgsqlException e) =>
+        e.InnerException is TimeoutException && e.Message.StartsWith("The connection pool has been exhausted", StringComparison.Ordinal);
 
     // Class 08 is about connections. The two time-outs are those of sessions that idle, which only a stopped process's do.
     private static bool EndsTheSession(PostgresException e) => e.SqlState is PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown

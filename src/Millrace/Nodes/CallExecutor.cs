@@ -31,10 +31,11 @@ internal sealed class CallExecutor(
 
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         await using var timer = time.CreateTimer(
-            _ => limit.Cancel(), null, command.Call.Timeout ?? Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            _ => limit.CancelAsync(), null, TimeLimit.Of(command.Call.Timeout ?? Timeout.InfiniteTimeSpan), Timeout.InfiniteTimeSpan);
         try
         {
-            return await InvokeAsync(handler, instance, command, limit.Token).WaitAsync(limit.Token);
+            // What a handler does before it first waits must not hold up the instance's other branches, nor its time limit.
+            return await Task.Run(() => InvokeAsync(handler, instance, command, limit.Token), CancellationToken.None).WaitAsync(limit.Token);
         }
         catch (OperationCanceledException) when (limit.IsCancellationRequested && !cancel.IsCancellationRequested)
         {
@@ -48,8 +49,10 @@ internal sealed class CallExecutor(
         {
             return new NodeFailure(e.Message, e.Code, e.Retryable);
         }
-        catch (Exception e) when (!cancel.IsCancellationRequested)
+        catch (Exception e)
         {
+            // What it says once nobody waits for it any more is its way of stopping.
+            cancel.ThrowIfCancellationRequested();
             // What it says may be anything, a connection string included; the log is for the operator.
             log.HandlerThrew(name, instance, command.Key.Path, e);
             return new NodeFailure($"the handler \"{name}\" threw {e.GetType().Name}; the server's log has the cause", "exception");

@@ -10,8 +10,11 @@ namespace Millrace.Nodes;
 /// </summary>
 internal static class ContentCodings
 {
-    /// <summary>What is undone, as <c>Accept-Encoding</c> says it.</summary>
-    public const string Known = "gzip, br, deflate";
+    /// <summary>
+    /// What is asked for, as <c>Accept-Encoding</c> says it. Not deflate, which is undone where it comes: some servers send
+    /// under its name what has no checksum and no header, and so may be cut off unnoticed.
+    /// </summary>
+    public const string Known = "gzip, br";
 
     // A member of gzip that stands behind a body: it comes out again only where the body has its own end.
     private static readonly byte[] Mark = "3e8c1d5f07a94b62"u8.ToArray();

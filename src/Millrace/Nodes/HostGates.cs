@@ -50,15 +50,19 @@ internal sealed class HostGates(HttpOptions settings, TimeProvider time)
 
     public HostGate For(Uri address)
     {
+        var origin = HttpHop.OriginOf(address);
+        if (gates.TryGetValue(origin, out var known))
+            return known;
+        // Counting locks them all, and so is done for new ones only.
         if (gates.Count >= Most)
         {
-            foreach (var (origin, gate) in gates)
+            foreach (var (other, gate) in gates)
             {
                 if (gate.IsIdle)
-                    gates.TryRemove(new(origin, gate));
+                    gates.TryRemove(new(other, gate));
             }
         }
 
-        return gates.GetOrAdd(HttpHop.OriginOf(address), _ => new(settings, time));
+        return gates.GetOrAdd(origin, _ => new(settings, time));
     }
 }

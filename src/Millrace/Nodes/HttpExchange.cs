@@ -42,7 +42,7 @@ internal sealed class HttpExchange(
                 if (stop is null)
                 {
                     stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-                    stop.CancelAfter(limit);
+                    stop.CancelAfter(TimeLimit.Of(limit));
                 }
 
                 var (end, next) = await CountedAsync(gate, turn, () => SendAsync(hop, left, stop.Token), cancel);
@@ -61,7 +61,7 @@ internal sealed class HttpExchange(
     private async Task<IDisposable> EnterAsync(HostGate gate, HttpHop hop, TimeSpan limit, CancellationToken cancel)
     {
         using var waiting = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        waiting.CancelAfter(limit);
+        waiting.CancelAfter(TimeLimit.Of(limit));
         try
         {
             return await gate.EnterAsync(context, waiting.Token);

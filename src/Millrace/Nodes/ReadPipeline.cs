@@ -62,7 +62,7 @@ internal sealed class ReadPipeline : IAsyncDisposable
                 ends.Add(end);
         }
 
-        var begun = time.GetTimestamp();
+        long? begun = null;
         using var limit = new StatementLimit(Limit, CancellationToken.None);
         try
         {
@@ -81,9 +81,12 @@ internal sealed class ReadPipeline : IAsyncDisposable
         NodeEnd[] answered;
         lock (ends)
             answered = [.. ends];
+        // What never had its turn says nothing of the statements.
+        if (begun is not { } at)
+            return [.. commands.Select(_ => (NodeEnd?)null)];
         if (answered.Length < commands.Count)
             connection.Habits.ForgetQuick(commands[answered.Length].Sql.Query.Text);
-        else if (time.GetElapsedTime(begun) > Quick * commands.Count)
+        else if (time.GetElapsedTime(at) > Quick * commands.Count)
             commands.ToList().ForEach(command => connection.Habits.ForgetQuick(command.Sql.Query.Text));
         return [.. commands.Select((_, place) => place < answered.Length ? (NodeEnd?)answered[place] : null)];
     }

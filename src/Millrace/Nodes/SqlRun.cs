@@ -31,7 +31,7 @@ internal sealed record SqlRun(
         // The token and the server's own limit end a statement; this one ends what is left of one that was given up.
         // Npgsql counts it in milliseconds, and none at all as no limit.
         var limit = timeout + TimeSpan.FromSeconds(30);
-        var batch = new NpgsqlBatch(session) { Timeout = limit < StatementLimit.Longest ? (int)limit.TotalSeconds : 0 };
+        var batch = new NpgsqlBatch(session) { Timeout = limit < TimeLimit.Longest ? (int)limit.TotalSeconds : 0 };
         CommandOf(batch).AllResultTypesAreUnknown = true;
         return batch;
     }

@@ -13,9 +13,6 @@ internal sealed class StatementLimit : IDisposable
     private readonly CancellationTokenRegistration registration;
     private volatile bool isLost;
 
-    /// <summary>A timer cannot be set for longer; a statement that may take longer has no limit.</summary>
-    public static readonly TimeSpan Longest = TimeSpan.FromDays(24);
-
     public StatementLimit(TimeSpan timeout, CancellationToken cancel)
     {
         stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
@@ -24,7 +21,7 @@ internal sealed class StatementLimit : IDisposable
     }
 
     /// <summary>Begins again, with another time. Without effect where the time is up already.</summary>
-    public void Begin(TimeSpan timeout) => stop.CancelAfter(timeout < Longest ? timeout : Timeout.InfiniteTimeSpan);
+    public void Begin(TimeSpan timeout) => stop.CancelAfter(TimeLimit.Of(timeout));
 
     /// <summary>Cancelled when the statement has to stop.</summary>
     public CancellationToken Stop => stop.Token;
@@ -41,8 +38,9 @@ internal sealed class StatementLimit : IDisposable
         isLost = true;
         try
         {
-            stop.Cancel();
-            giveUp.Cancel();
+            // The driver's part of stopping asks the server, which may take long.
+            _ = giveUp.CancelAsync();
+            _ = stop.CancelAsync();
         }
         catch (ObjectDisposedException)
         {

@@ -32,8 +32,8 @@ public sealed class Drain : IDisposable
             return new(0, MoreIsReady: true, null);
         try
         {
-            var left = settings.DrainBudget - services.Time.GetElapsedTime(begun);
             await RecordLagAsync(cancel);
+            var left = settings.DrainBudget - services.Time.GetElapsedTime(begun);
             using var loop = new PumpLoop(services, signal, worker);
             return await loop.DrainAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, linger, cancel);
         }

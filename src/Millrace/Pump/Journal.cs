@@ -55,7 +55,8 @@ internal sealed record Journal(Workflow Workflow, InstanceFacts Facts, InstanceS
     /// <summary>Gives the commands of everything that is being executed and not begun here: a worker before had begun it.</summary>
     public Journal Reissue()
     {
-        List<Command> outstanding = [.. Machine.Outstanding(Workflow, Facts, State).Where(command => !Commands.Any(given => given.Key == command.Key))];
+        var given = Commands.Select(static command => command.Key).ToHashSet();
+        List<Command> outstanding = [.. Machine.Outstanding(Workflow, Facts, State).Where(command => !given.Contains(command.Key))];
         return this with { Commands = Joined(Commands, outstanding, State.Lingering), reissued = reissued.Union(outstanding.Select(static command => command.Key)) };
     }
 

@@ -44,10 +44,18 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
             {
                 renewed = await RenewAllAsync();
             }
+            catch (Exception e)
+            {
+                // Whatever it is, leases that nobody keeps any more are worse.
+                renewed = false;
+                log.RenewalBroke(e);
+            }
             finally
             {
                 turn.Release();
             }
+
+            await SayWhatSurvivedAsync();
         }
     }
 
@@ -84,7 +92,6 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
         var renewed = true;
         foreach (var bucket in runs.Values.GroupBy(run => InstanceId.BucketOf(run.Key.Instance)))
             renewed &= await RenewAsync(bucket.Key, [.. bucket.OrderBy(run => run.Key.Instance)]);
-        await SayWhatSurvivedAsync();
         // What could not be asked is still unasked: nothing begins and nothing is claimed before it has been, or was stopped.
         if (renewed)
             Interlocked.Exchange(ref asked, begun);

@@ -2,7 +2,6 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Millrace.Configuration;
 using Millrace.Store;
-using Npgsql;
 
 namespace Millrace.Pump;
 
@@ -15,7 +14,6 @@ public sealed class Maintenance
 {
     private const int KeysAtOnce = 10_000;
     private const int Tries = 20;
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
 
     private readonly Database database;
     private readonly ReceiptCleaner receipts;
@@ -41,7 +39,8 @@ public sealed class Maintenance
 
     internal async Task TendStoreAsync(CancellationToken cancel)
     {
-        await MakePartitionsAsync(cancel);
+        if (!await Partitions.TryCreateAsync(database.Source, Tries, time, cancel))
+            log.PartitionsNotMade(MaintenanceLoop.Every);
         for (short bucket = 0; bucket < database.Buckets; bucket++)
         {
             while (await ForgetKeysAsync(bucket, cancel) == KeysAtOnce)
@@ -56,31 +55,6 @@ public sealed class Maintenance
             log.LeftoversCleared(cleared);
         if (await definitions.ClearAsync(cancel) is > 0 and var removed)
             log.DefinitionsRemoved(removed);
-    }
-
-    // A new partition locks its table: whoever reads for long is not waited for, since everybody else would wait behind us.
-    // They are made weeks ahead, so it may well be another time.
-    private async Task MakePartitionsAsync(CancellationToken cancel)
-    {
-        for (var attempt = 1; attempt <= Tries; attempt++)
-        {
-            try
-            {
-                await using var connection = await database.Source.OpenConnectionAsync(cancel);
-                await using var transaction = await connection.BeginTransactionAsync(cancel);
-                await Migrator.ExecuteAsync(connection, "SELECT pg_advisory_xact_lock($1)", cancel, Migrator.LockKey);
-                await Migrator.ExecuteAsync(connection, "SET LOCAL lock_timeout = '50ms'", cancel);
-                await Partitions.CreateAsync(connection, cancel);
-                await transaction.CommitAsync(cancel);
-                return;
-            }
-            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
-            {
-                await Task.Delay(Pause, time, cancel);
-            }
-        }
-
-        log.PartitionsNotMade(MaintenanceLoop.Every);
     }
 
     private async Task<int> ForgetKeysAsync(short bucket, CancellationToken cancel)

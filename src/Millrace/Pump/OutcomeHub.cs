@@ -125,6 +125,7 @@ public sealed class OutcomeHub : IAsyncDisposable
         catch (Exception e) when (e is not OperationCanceledException)
         {
             // The next look will tell; whoever waits has a time limit of its own.
+            database.Suspect(e);
         }
     }
 

@@ -163,7 +163,8 @@ internal sealed class PumpLoop : IDisposable
         total += claimed.Count;
         foreach (var instance in claimed)
         {
-            var run = new InstanceRun(instance, asked, services, leases.CatchUpAsync);
+            if (RunOf(instance, asked) is not { } run)
+                continue;
             leases.Add(run);
             if (instance.Claims > settings.MaxTakeovers && instance.Fault is null)
                 log.Poisoned(instance.Id, instance.Claims - 1);
@@ -174,6 +175,20 @@ internal sealed class PumpLoop : IDisposable
         if (claimed.Count == limit)
             signal.Wake(bucket);
         return claimed.Count;
+    }
+
+    // One that cannot even be begun is left to the end of its lease, and the others are run.
+    private InstanceRun? RunOf(ClaimedInstance instance, long asked)
+    {
+        try
+        {
+            return new(instance, asked, services, leases.CatchUpAsync);
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            log.RunBroke(instance.Id, e);
+            return null;
+        }
     }
 
     // While most places are taken, a claim for each one that comes free would be many small claims: waiting a moment

@@ -23,11 +23,12 @@ internal sealed class RemoteWake(IOptions<MillraceOptions> options, Database dat
         if (database.IsPooled)
             return;
         var pause = TimeSpan.Zero;
+        void Worked() => pause = TimeSpan.Zero;
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
-                await (options.Value.Pump.Enabled ? ListenAsync(() => pause = TimeSpan.Zero, stoppingToken) : NotifyAsync(stoppingToken));
+                await (options.Value.Pump.Enabled ? ListenAsync(Worked, stoppingToken) : NotifyAsync(Worked, stoppingToken));
             }
             catch (Exception) when (!stoppingToken.IsCancellationRequested)
             {
@@ -38,7 +39,7 @@ internal sealed class RemoteWake(IOptions<MillraceOptions> options, Database dat
         }
     }
 
-    private async Task ListenAsync(Action connected, CancellationToken cancel)
+    private async Task ListenAsync(Action worked, CancellationToken cancel)
     {
         await using var connection = await database.Source.OpenConnectionAsync(cancel);
         connection.Notification += (_, news) =>
@@ -49,7 +50,7 @@ internal sealed class RemoteWake(IOptions<MillraceOptions> options, Database dat
         try
         {
             await Migrator.ExecuteAsync(connection, $"LISTEN {Channel}", cancel);
-            connected();
+            worked();
             while (true)
                 await connection.WaitAsync(cancel);
         }
@@ -60,7 +61,7 @@ internal sealed class RemoteWake(IOptions<MillraceOptions> options, Database dat
         }
     }
 
-    private async Task NotifyAsync(CancellationToken cancel)
+    private async Task NotifyAsync(Action worked, CancellationToken cancel)
     {
         while (true)
         {
@@ -74,6 +75,7 @@ internal sealed class RemoteWake(IOptions<MillraceOptions> options, Database dat
                     await using var command = database.Source.CreateCommand($"SELECT pg_notify('{Channel}', $1)");
                     command.Parameters.Add(Columns.Value($"{bucket}"));
                     await command.ExecuteNonQueryAsync(cancel);
+                    worked();
                 }
                 catch (Exception e) when (!cancel.IsCancellationRequested)
                 {

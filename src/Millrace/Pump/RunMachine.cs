@@ -19,7 +19,7 @@ internal static partial class RunMachine
         {
             return Settled(Take(run, happened));
         }
-        catch (Exception e)
+        catch (Exception e) when (e is not OutOfMemoryException)
         {
             // The same events lead to the same exception, so another worker would not come further: the instance fails at once.
             return CannotGoOn(happened is Loaded loaded ? run with { Journal = loaded.Journal } : run, e);

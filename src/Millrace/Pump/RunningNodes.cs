@@ -37,7 +37,7 @@ internal sealed class RunningNodes(Func<Execute, CancellationToken, Task<Executi
             case Abandon abandon when running.Remove(abandon.Key, out var unwanted):
                 abandoned.Add(unwanted);
                 unwanted.IsAbandoned = true;
-                unwanted.Stop.Cancel();
+                _ = unwanted.Stop.CancelAsync();
                 break;
         }
     }
@@ -60,7 +60,7 @@ internal sealed class RunningNodes(Func<Execute, CancellationToken, Task<Executi
     public async Task StopAllAsync()
     {
         foreach (var node in running.Values.Where(node => !node.Task.IsCompleted))
-            await node.Stop.CancelAsync();
+            _ = node.Stop.CancelAsync();
         foreach (var node in running.Values.Concat(abandoned))
         {
             await node.Task;

@@ -83,7 +83,7 @@ public sealed class RevivalTests
             var random = new Random(seed + i);
             var fails = true;
             var run = new VirtualRun(
-                Tests.Workflows.ReaderTests.Read(graph), _ => fails && random.Next(3) == 0 ? NodeEvent.Fails("no", random.Next(2) == 0) : NodeEvent.Rows("""{"n":1}"""));
+                Tests.Workflows.ReaderTests.Read(graph), _ => fails && random.Next(3) == 0 ? NodeEvent.Fails("no", random.Next(2) == 0) : NodeEvent.Rows("""{"n":1}"""), resultBytes: 100_000);
             run.Start();
             while (run.Step())
             {
@@ -98,6 +98,7 @@ public sealed class RevivalTests
                 }
             }
 
+            Assert.True(run.Outcome is not null || ActivePath.Of(run.Workflow, run.Facts, run.State).Any(node => node.Frame.Activity is AwaitingSignal), $"it stands still, seed {seed + i}: {graph}");
             Assert.True(run.History.Count == run.History.Select(execution => execution.Key).Distinct().Count(), $"seed {seed + i}: {graph}");
         }
     }

@@ -227,7 +227,7 @@ public sealed class SqlNodeTests(ServerFixture fixture) : IClassFixture<ServerFi
         var error = (await server.RunNodesAsync("""{"sql":"select pg_sleep(611)","timeout":"200ms"}""")).GetProperty("error");
         Assert.Equal("timeout", error.GetProperty("code").GetString());
         Assert.Equal(0, await TestCluster.ScalarAsync<long>(
-            fixture.ConnectionString, "select count(*) from pg_stat_activity where query = 'select pg_sleep(611)' and state = 'active'"));
+            fixture.ConnectionString, "select count(*) from pg_stat_activity where datname = current_database() and query = 'select pg_sleep(611)' and state = 'active'"));
     }
 
     [Fact]

@@ -65,6 +65,7 @@ public sealed class SqlPlacesTests : IAsyncLifetime
         await WaitingAsync(1);
         var error = (await server.RunNodesAsync("""{"sql":"select 1 as n"}""")).GetProperty("error");
         Assert.Equal("busy", error.GetProperty("code").GetString());
+        await holder.CloseAsync();
     }
 
     private Task WaitingAsync(int many) => TestServer.EventuallyAsync(

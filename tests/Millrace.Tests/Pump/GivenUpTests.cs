@@ -16,22 +16,14 @@ public sealed class GivenUpTests : IAsyncLifetime
     public async Task A_cancelled_instance_whose_worker_stops_during_its_compensations_is_undone_by_the_next_one()
     {
         var asked = new TaskCompletionSource();
-        await using var api = await Receiver.StartAsync(async (context, count) =>
-        {
-            // The first call ends with the worker that made it.
-            if (count == 1)
-            {
-                asked.SetResult();
-                await Task.Delay(Timeout.InfiniteTimeSpan, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-        });
+        await using var api = await StartApiAsync(asked);
         string id;
-        await using (var first = await TestServer.StartAsync(connection))
+        await using (var first = await TestServer.StartAsync(connection, ("Pump:Grace", "00:00:00.100")))
         {
             id = await first.StartInstanceAsync($$"""{"do":[{"sql":"select 1","compensate":[{"http":"{{api.Address}}/undo"}]},{"waitForSignal":"x"}]}""");
             await TestServer.EventuallyAsync(async () => (await first.InstanceAsync(id)).GetProperty("status").GetString() == "waiting", "it waits");
             await first.PostAsync($"instances/{id}/cancel", null);
-            await asked.Task;
+            await asked.Task.WaitAsync(TimeSpan.FromSeconds(30));
         }
 
         await using var next = await TestServer.StartAsync(connection);
@@ -43,19 +35,12 @@ public sealed class GivenUpTests : IAsyncLifetime
     public async Task A_request_that_is_given_up_is_made_again_by_the_next_worker_and_then_undone()
     {
         var asked = new TaskCompletionSource();
-        await using var api = await Receiver.StartAsync(async (context, count) =>
-        {
-            if (count == 1)
-            {
-                asked.SetResult();
-                await Task.Delay(Timeout.InfiniteTimeSpan, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-        });
+        await using var api = await StartApiAsync(asked);
         string id;
-        await using (var first = await TestServer.StartAsync(connection))
+        await using (var first = await TestServer.StartAsync(connection, ("Pump:Grace", "00:00:00.100")))
         {
             id = await first.StartInstanceAsync($$"""{"do":[{"http":"{{api.Address}}/book","compensate":[{"http":"{{api.Address}}/undo"}]}]}""");
-            await asked.Task;
+            await asked.Task.WaitAsync(TimeSpan.FromSeconds(30));
             await first.PostAsync($"instances/{id}/cancel", null);
         }
 
@@ -107,4 +92,14 @@ public sealed class GivenUpTests : IAsyncLifetime
             ["failed fail", "failed race", "completed sql", "completed sql"],
             (await server.NodesAsync(id)).Where(node => node.GetProperty("kind").GetString() != "waitForSignal").Select(node => $"{node.GetProperty("status")} {node.GetProperty("kind")}"));
     }
+
+    // The first call ends with the worker that made it.
+    private static Task<Receiver> StartApiAsync(TaskCompletionSource asked) => Receiver.StartAsync(async (context, count) =>
+    {
+        if (count == 1)
+        {
+            asked.SetResult();
+            await Task.Delay(Timeout.InfiniteTimeSpan, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    });
 }

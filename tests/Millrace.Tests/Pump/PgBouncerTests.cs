@@ -63,7 +63,7 @@ public sealed class PgBouncerTests : IAsyncLifetime
         Assert.Equal("\"hello\"", (await one.InstanceAsync(waiting, "20s")).GetProperty("result").GetRawText());
 
         var running = await one.StartInstanceAsync("""{"do":[{"sql":"select pg_sleep(4321)","timeout":"1h"}]}""");
-        const string active = "select count(*) = 1 from pg_stat_activity where query like 'select pg_sleep(4321)%' and state = 'active'";
+        const string active = "select count(*) = 1 from pg_stat_activity where datname = current_database() and query like 'select pg_sleep(4321)%' and state = 'active'";
         await TestServer.EventuallyAsync(() => TestCluster.ScalarAsync<bool>(direct, active), "it runs");
         await two.PostAsync($"instances/{running}/cancel", """{"reason":"enough"}""");
         Assert.Equal("cancelled", (await one.InstanceAsync(running, "20s")).GetProperty("status").GetString());

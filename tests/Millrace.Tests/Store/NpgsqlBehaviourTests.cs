@@ -1,3 +1,4 @@
+using Millrace.Faults;
 using Millrace.Store;
 using Millrace.Tests.Support;
 using Npgsql;
@@ -16,6 +17,16 @@ public sealed class NpgsqlBehaviourTests
         await using var command = source.CreateCommand("SELECT 1; SELECT 2");
         var refusal = await Assert.ThrowsAsync<PostgresException>(() => command.ExecuteNonQueryAsync());
         Assert.Equal(PostgresErrorCodes.SyntaxError, refusal.SqlState);
+    }
+
+    [Fact]
+    public async Task That_all_connections_are_in_use_is_no_lost_connection()
+    {
+        var cluster = await TestCluster.GetAsync();
+        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(cluster.ConnectionString) { MaxPoolSize = 1, Timeout = 1 }.ConnectionString);
+        await using var only = await source.OpenConnectionAsync();
+        var refusal = await Assert.ThrowsAsync<NpgsqlException>(async () => await source.OpenConnectionAsync());
+        Assert.Equal((true, false), (StoreFaults.IsPassing(refusal), StoreFaults.IsLostConnection(refusal)));
     }
 
     [Theory]
