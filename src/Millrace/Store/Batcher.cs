@@ -20,6 +20,7 @@ internal sealed class Batcher<TItem, TResult> : IAsyncDisposable
     private readonly TaskCompletionSource drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long heldBytes;
     private int underWay;
+    private Entry? watched;
     private bool closed;
 
     /// <summary>A batcher whose batches are one transaction each.</summary>
@@ -59,7 +60,6 @@ internal sealed class Batcher<TItem, TResult> : IAsyncDisposable
     {
         var entry = new Entry(item, size(item));
         List<Entry>? batch = null;
-        var isFirst = false;
         lock (gate)
         {
             if (closed || waiting.Count >= settings.Capacity || heldBytes + entry.Bytes > settings.CapacityBytes)
@@ -72,13 +72,11 @@ internal sealed class Batcher<TItem, TResult> : IAsyncDisposable
                 batch = Take();
             }
 
-            isFirst = waiting.Count == 1 && underWay < settings.Flushers;
+            Watch();
         }
 
         if (batch is not null)
             _ = Task.Run(() => FlushAllAsync(batch));
-        else if (isFirst)
-            _ = OvertakeAsync(entry);
         return entry.Task;
     }
 
@@ -95,6 +93,15 @@ internal sealed class Batcher<TItem, TResult> : IAsyncDisposable
         await drained.Task;
     }
 
+    // Whenever something is left to wait though another batch may be begun, the first one's time begins to run.
+    private void Watch()
+    {
+        if (underWay == settings.Flushers || !waiting.TryPeek(out var first) || first == watched)
+            return;
+        watched = first;
+        _ = OvertakeAsync(first);
+    }
+
     // Begins a batch of its own for an item that is still waiting after a while, and for all behind it.
     private async Task OvertakeAsync(Entry entry)
     {
@@ -102,10 +109,13 @@ internal sealed class Batcher<TItem, TResult> : IAsyncDisposable
         List<Entry> batch;
         lock (gate)
         {
+            if (watched == entry)
+                watched = null;
             if (!waiting.TryPeek(out var first) || first != entry || underWay >= settings.Flushers)
                 return;
             underWay++;
             batch = Take();
+            Watch();
         }
 
         await FlushAllAsync(batch);
@@ -128,9 +138,15 @@ internal sealed class Batcher<TItem, TResult> : IAsyncDisposable
             foreach (var entry in written)
                 heldBytes -= entry.Bytes;
             if (waiting.Count > 0 && (underWay == 1 || waiting.Count >= settings.SideBySide))
-                return Take();
+            {
+                var next = Take();
+                Watch();
+                return next;
+            }
+
             if (--underWay == 0 && closed)
                 drained.TrySetResult();
+            Watch();
             return null;
         }
     }

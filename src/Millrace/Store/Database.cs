@@ -44,7 +44,7 @@ public sealed class Database : IAsyncDisposable, IDisposable
         IsPooled = new NpgsqlConnectionStringBuilder(settings.ConnectionString).NoResetOnClose;
     }
 
-    /// <summary>The pool for single rows, and for everything that is not said to belong to the other one.</summary>
+    /// <summary>The pool for single rows, and for everything that is not said to belong to another one.</summary>
     public NpgsqlDataSource Source { get; }
 
     /// <summary>The pool for claims, renewals and checkpoints, which look up many rows by their keys.</summary>

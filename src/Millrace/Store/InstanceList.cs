@@ -65,6 +65,8 @@ public sealed class InstanceList(Database database)
                 seenTo = id;
         }
 
+        // What was left out for its bytes is older than all that was kept: where that is left for the next page, nothing is cut.
+        isCut = isCut && (seenTo is null || found.First().Key >= seenTo);
         return ([.. found.Values.Where(view => seenTo is null || view.Id >= seenTo).Reverse()], seenTo, isCut);
 
         void Keep(InstanceView view)

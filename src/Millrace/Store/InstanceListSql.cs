@@ -17,7 +17,7 @@ public sealed record InstanceFilter(Guid Organisation, InstanceStatus? Status, s
 /// the buckets are merged. The index is the one of the filter that is likely to leave least: a label's; that of failed and
 /// cancelled outcomes, which are few; a workflow's; the work table, which has what lives. What else is asked for is looked
 /// up by key for each row, and then no more than some thousand rows are looked at for one page, whatever they are: where
-/// they did not fill it, the statement also says how far each bucket was seen.
+/// a bucket was not seen as far as the page goes, the statement also says how far it was.
 /// </summary>
 internal static class InstanceListSql
 {
@@ -33,13 +33,16 @@ internal static class InstanceListSql
     {
         var plan = Plan.Of(filter);
         var rows = string.Create(CultureInfo.InvariantCulture, $"greatest($2, {rowsABucket})");
+        // Beyond the last one of a full page nobody asks.
         var seen = plan.Rest.Length == 0 ? "" : $"""
 
             UNION ALL
             SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, last.id
             FROM generate_series(0, $3) AS place (bucket)
-            CROSS JOIN LATERAL ({plan.Looked} OFFSET {rows} - 1 LIMIT 1) AS last
-            WHERE (SELECT count(*) FROM page) < $2
+            CROSS JOIN LATERAL ({plan.Looked.Replace(
+                "id < $4",
+                "id < $4 AND id > (SELECT CASE WHEN count(*) < $2 THEN '00000000-0000-0000-0000-000000000000' ELSE (array_agg(id ORDER BY id))[1] END FROM page)",
+                StringComparison.Ordinal)} OFFSET {rows} - 1 LIMIT 1) AS last
             """;
         return $"""
             WITH page AS MATERIALIZED (

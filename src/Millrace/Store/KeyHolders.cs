@@ -68,6 +68,7 @@ internal static class KeyHolders
         var items = new SortedList<int, KeyHolder>();
         while (await reader.ReadAsync(cancel))
         {
+            // The batch's key, U+001F, which no header can contain, and the item's place.
             var place = int.Parse(reader.GetString(0).AsSpan(key.Key.Length + 1), NumberStyles.None, CultureInfo.InvariantCulture);
             items[place] = new(reader.GetGuid(2), reader.GetFieldValue<byte[]>(1));
         }

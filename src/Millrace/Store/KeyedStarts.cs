@@ -34,6 +34,8 @@ internal sealed class KeyedStarts(Database database, PumpSignal signal, BucketHi
 
         if (own.Count < starts.Count)
             await patience.RideOutAsync((_, token) => AddHoldersAsync(bucket, keys, holders, token), CancellationToken.None);
+        if (asked.Count(i => !own.ContainsKey(i) && holders.TryGetValue(keys[i].Name, out var holder) && ids.Contains(holder.Instance)) is > 0 and var late)
+            signal.Wake(bucket, newlyReady: late);
         return [.. keys.Select((key, i) => own.TryGetValue(i, out var id) ? new(new StartAccepted(id, Repeated: false)) : Held(key, holders))];
     }
 
@@ -50,8 +52,10 @@ internal sealed class KeyedStarts(Database database, PumpSignal signal, BucketHi
         if (!accepted)
         {
             // Nobody holds the key any more if it expired between the two statements; the caller may simply try again.
-            return await patience.RideOutAsync((_, token) => HeldBatchAsync(bucket, key, starts, token), cancel)
-                ?? throw new StoreBusyException();
+            var held = await patience.RideOutAsync((_, token) => HeldBatchAsync(bucket, key, starts, token), cancel) ?? throw new StoreBusyException();
+            if (held[0] is StartAccepted { Id: var first } && first == ids[0])
+                signal.Wake(bucket, newlyReady: starts.Count);
+            return held;
         }
 
         signal.Wake(bucket, newlyReady: starts.Count);

@@ -49,8 +49,8 @@ internal sealed class LowWater(IOptions<MillraceOptions> options, TimeProvider t
         lock (marks)
         {
             return marks.Begin is null || time.GetElapsedTime(marks.WholeAt) >= PauseOf(marks)
-                ? new(bucket, [.. Enumerable.Repeat(Beginning, Priorities)], IsWhole: true, time.GetTimestamp())
-                : new(bucket, [.. marks.Begin], IsWhole: false, time.GetTimestamp());
+                ? new(bucket, [.. Enumerable.Repeat(Beginning, Priorities)], IsWhole: true)
+                : new(bucket, [.. marks.Begin], IsWhole: false);
         }
     }
 
@@ -123,8 +123,7 @@ internal sealed class LowWater(IOptions<MillraceOptions> options, TimeProvider t
     /// <param name="Bucket">Which.</param>
     /// <param name="Begin">Where it begins, for each priority.</param>
     /// <param name="IsWhole">Whether that is the beginning.</param>
-    /// <param name="AskedAt">When it was asked for, as a timestamp.</param>
-    internal sealed record Look(short Bucket, DateTime[] Begin, bool IsWhole, long AskedAt);
+    internal sealed record Look(short Bucket, DateTime[] Begin, bool IsWhole);
 
     private sealed class Bucket
     {

@@ -58,8 +58,8 @@ internal sealed class Migrator(NpgsqlDataSource source, IReadOnlyList<Migration>
         }
 
         await NoteBucketsAsync(connection, buckets, cancel);
-        await Partitions.CreateAsync(connection, cancel);
         await transaction.CommitAsync(cancel);
+        await Partitions.EnsureAsync(source, cancel);
     }
 
     // The store's own book-keeping belongs to no organisation and is never distributed.

@@ -10,8 +10,60 @@ internal static class Partitions
     private const int WeeksBefore = 1;
     private const int WeeksAhead = 4;
 
+    private static readonly TimeSpan BetweenTries = TimeSpan.FromMilliseconds(500);
+
     /// <summary>The tables that are partitioned, all by the same weeks.</summary>
     public static readonly IReadOnlyList<string> Tables = ["instance", "node_execution", "outcome"];
+
+    /// <summary>
+    /// Makes what is missing, and has nobody wait for it: a new partition locks its table, so whoever reads for long, as a
+    /// dump does, is not waited for, since everybody else would wait behind us. They are made weeks ahead, so it may well be
+    /// another time.
+    /// </summary>
+    /// <returns>Whether nothing is missing any more.</returns>
+    public static async Task<bool> TryCreateAsync(NpgsqlDataSource source, int tries, TimeProvider time, CancellationToken cancel)
+    {
+        for (var attempt = 1; attempt <= tries; attempt++)
+        {
+            try
+            {
+                await CreateAsync(source, "SET LOCAL lock_timeout = '50ms'", cancel);
+                return true;
+            }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
+            {
+                await Task.Delay(BetweenTries, time, cancel);
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Makes what is missing; what is needed today is waited for, the rest may be made another time.</summary>
+    public static async Task EnsureAsync(NpgsqlDataSource source, CancellationToken cancel)
+    {
+        if (await TryCreateAsync(source, tries: 3, TimeProvider.System, cancel))
+            return;
+        await using (var connection = await source.OpenConnectionAsync(cancel))
+        {
+            var present = await PresentAsync(connection, cancel);
+            var monday = MondayOf(await NowAsync(connection, cancel));
+            if (Tables.All(table => present.Contains(Name(table, monday))))
+                return;
+        }
+
+        await CreateAsync(source, "SET LOCAL lock_timeout = 0", cancel);
+    }
+
+    private static async Task CreateAsync(NpgsqlDataSource source, string limit, CancellationToken cancel)
+    {
+        await using var connection = await source.OpenConnectionAsync(cancel);
+        await using var transaction = await connection.BeginTransactionAsync(cancel);
+        await Migrator.ExecuteAsync(connection, "SELECT pg_advisory_xact_lock($1)", cancel, Migrator.LockKey);
+        await Migrator.ExecuteAsync(connection, limit, cancel);
+        await CreateAsync(connection, cancel);
+        await transaction.CommitAsync(cancel);
+    }
 
     /// <summary>Makes what is missing of this week's partitions, the one's before and those of the next weeks.</summary>
     public static async Task CreateAsync(NpgsqlConnection connection, CancellationToken cancel)

@@ -179,7 +179,7 @@ internal sealed class Retention(Database database, TimeProvider time, ILogger lo
     private static async Task<(Guid Organisation, Guid Id, long Count)?> ThinAsync(
         NpgsqlConnection connection, PartitionSpan span, short bucket, (Guid Organisation, Guid Id) last, CancellationToken cancel)
     {
-        await using var command = new NpgsqlCommand(RetentionSql.Thin(span), connection);
+        await using var command = new NpgsqlCommand(RetentionSql.Thin(span), connection) { CommandTimeout = 0 };
         command.Parameters.Add(Columns.Value(bucket));
         command.Parameters.Add(Columns.Value(last.Organisation));
         command.Parameters.Add(Columns.Value(last.Id));

@@ -10,9 +10,6 @@ namespace Millrace.Store;
 /// <param name="Fingerprint">A hash of the request, to tell a repeated one from another one under the same key.</param>
 public sealed record StartKey(Guid Organisation, string Key, byte[] Fingerprint)
 {
-    /// <summary>Parts a batch's key from an item's place in rows that were written for each item; no header can contain it.</summary>
-    internal const char ItemSeparator = '\u001F';
-
     internal (Guid, string) Name => (Organisation, Key);
 
     internal static StartKey Of(StartRequest request) => new(request.Organisation, request.IdempotencyKey!, request.Fingerprint);

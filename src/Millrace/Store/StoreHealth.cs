@@ -27,7 +27,7 @@ public sealed class StoreHealth
             {
                 await reader.ReadAsync(cancel);
                 schema = reader.GetInt32(0);
-                return schema == Migration.Embedded.Count;
+                return schema >= Migration.Embedded.Count;
             }, cancel);
             if (lag > settings.MaxLag)
                 return [$"pump lag: the oldest ready instance has waited for {lag.Value.TotalSeconds:0} s, more than {settings.MaxLag.TotalSeconds:0} s"];
@@ -35,12 +35,16 @@ public sealed class StoreHealth
         catch (PostgresException) when (schema != Migration.Embedded.Count)
         {
             // On another schema the other statements need not work.
+            return [OtherSchema(schema)];
         }
         catch (Exception e) when (StoreFaults.IsPassing(e) || e is PostgresException)
         {
             return ["database: the store does not answer"];
         }
 
-        return schema == Migration.Embedded.Count ? [] : [$"schema version: the store has {schema}, this build needs {Migration.Embedded.Count}"];
+        // While a newer version is put in its place, this one goes on.
+        return schema >= Migration.Embedded.Count ? [] : [OtherSchema(schema)];
     }
+
+    private static string OtherSchema(int schema) => $"schema version: the store has {schema}, this build needs {Migration.Embedded.Count}";
 }

@@ -69,7 +69,7 @@ internal sealed class Weeks(TimeProvider time)
                 return;
             }
             catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UndefinedTable
-                && groups.Find(group => IsThere(group.Key.Week) && e.BatchCommand?.CommandText == sql.In(group.Key.Week.Value)) is { } gone)
+                && groups.Find(group => group.Key.Week is { } week && e.BatchCommand?.CommandText == sql.In(week)) is { } gone)
             {
                 Miss(gone.Key.Week!.Value);
             }

@@ -155,6 +155,31 @@ public sealed class ControlTests(ServerFixture fixture) : IClassFixture<ServerFi
     }
 
     [Fact]
+    public async Task A_signal_that_came_in_the_moment_of_the_failure_is_there_for_the_retry()
+    {
+        var id = await server.StartInstanceAsync("""
+            {"do":[
+                {"waitForSignal":"go"},
+                {"sql":"select n from not_there_before_two_signals","retry":{"attempts":1}},
+                {"waitForSignal":"late","as":"late"},
+                {"waitForSignal":"later","as":"later"},
+                {"return":["{{ late.data }}","{{ later.data }}"]}]}
+            """);
+        await server.PostAsync($"instances/{id}/signals/go", "1");
+        Assert.Equal("failed", (await server.InstanceAsync(id, "30s")).GetProperty("status").GetString());
+        // As one that was accepted after the worker had last looked.
+        await TestCluster.ExecuteAsync(fixture.ConnectionString, $"""
+            create table not_there_before_two_signals as select 7 as n;
+            insert into millrace.signal (bucket, instance_id, organisation_id, number, name, data)
+            select bucket, id, organisation_id, 2, 'late', '2' from millrace.instance where id = '{id}'
+            """);
+
+        Assert.Equal(HttpStatusCode.Accepted, (await server.PostAsync($"instances/{id}/retry", null)).Status);
+        Assert.Equal(HttpStatusCode.Accepted, (await server.PostAsync($"instances/{id}/signals/later", "3")).Status);
+        Assert.Equal("[2,3]", (await server.InstanceAsync(id, "30s")).GetProperty("result").GetRawText());
+    }
+
+    [Fact]
     public async Task An_instance_whose_effects_were_undone_cannot_be_retried()
     {
         var instance = await server.RunNodesAsync("""{"sql":"select 1","compensate":[{"sql":"select 2"}]},{"fail":"no"}""");
@@ -170,11 +195,11 @@ public sealed class ControlTests(ServerFixture fixture) : IClassFixture<ServerFi
                    {"join":[[{"sql":"select pg_sleep(623)"}],[{"http":"http://127.0.0.1:1/","retry":{"attempts":100,"backoff":"1h"} }]]}]}
             """);
         await TestServer.EventuallyAsync(
-            async () => await TestCluster.ScalarAsync<long>(fixture.ConnectionString, "select count(*) from pg_stat_activity where query = 'select pg_sleep(623)' and state = 'active'") == 1, "it runs");
+            async () => await TestCluster.ScalarAsync<long>(fixture.ConnectionString, "select count(*) from pg_stat_activity where datname = current_database() and query = 'select pg_sleep(623)' and state = 'active'") == 1, "it runs");
         Assert.Equal(HttpStatusCode.Accepted, (await server.PostAsync($"instances/{id}/cancel", """{"reason":"changed my mind"}""")).Status);
         var ended = await server.InstanceAsync(id, "30s");
         Assert.Equal(("cancelled", "changed my mind"), (ended.GetProperty("status").GetString(), ended.GetProperty("error").GetProperty("message").GetString()));
-        Assert.Equal(0, await TestCluster.ScalarAsync<long>(fixture.ConnectionString, "select count(*) from pg_stat_activity where query = 'select pg_sleep(623)' and state = 'active'"));
+        Assert.Equal(0, await TestCluster.ScalarAsync<long>(fixture.ConnectionString, "select count(*) from pg_stat_activity where datname = current_database() and query = 'select pg_sleep(623)' and state = 'active'"));
         Assert.Equal(0, await TestCluster.ScalarAsync<long>(fixture.ConnectionString, "select count(*) from pg_class where relname = 'undone'"));
         Assert.Equal(HttpStatusCode.Conflict, (await server.PostAsync($"instances/{id}/retry", null)).Status);
     }

@@ -75,6 +75,32 @@ public sealed class BatcherTests
     }
 
     [Fact]
+    public async Task Nobody_waits_for_long_where_of_two_batches_one_ends_and_the_other_does_not()
+    {
+        var (stuck, ends) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var begun = 0;
+        var settings = Small with { Flushers = 2, SideBySide = 5, LongestWait = TimeSpan.FromMilliseconds(20) };
+        await using var batcher = new Batcher<int, int>(settings, _ => 1, async items =>
+        {
+            Interlocked.Increment(ref begun);
+            await (items.Contains(1) ? stuck.Task : items.Contains(2) ? ends.Task : Task.CompletedTask);
+            return [.. items];
+        });
+
+        var first = batcher.AddAsync(1);
+        await WaitForAsync(() => begun == 1);
+        var second = Enumerable.Range(2, 5).Select(batcher.AddAsync).ToList();
+        await WaitForAsync(() => begun == 2);
+        // These come while nobody can begin another batch, and are too few to go beside the one that is left.
+        var late = Enumerable.Range(7, 3).Select(batcher.AddAsync).ToList();
+        ends.SetResult();
+        await Task.WhenAll([.. second, .. late]).WaitAsync(TimeSpan.FromSeconds(30));
+        Assert.False(first.IsCompleted);
+        stuck.SetResult();
+        Assert.Equal(1, await first);
+    }
+
+    [Fact]
     public async Task A_bad_item_harms_only_itself()
     {
         var gate = new TaskCompletionSource();

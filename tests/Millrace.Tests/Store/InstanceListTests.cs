@@ -44,6 +44,21 @@ public sealed class InstanceListTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_full_page_does_not_go_beyond_what_each_bucket_was_seen_to()
+    {
+        await using var server = await TestServer.StartAsync(connection, ("Pump:Enabled", "false"), ("Store:Buckets", "4"));
+        await FillAsync(4);
+        // In one bucket what matches stands behind a crowd of newer ones that do not.
+        await TestCluster.ExecuteAsync(connection, """
+            update millrace.instance set label = 'crowd' where bucket = 2 and id > (select id from millrace.instance where bucket = 2 order by id offset 100 limit 1)
+            """);
+        var organisation = await TestCluster.ScalarAsync<Guid>(connection, "select organisation_id from millrace.organisation");
+        var list = new InstanceList(server.Service<Database>()) { RowsAPage = 120 };
+        var filter = new InstanceFilter(organisation, null, "common", "common", null, 20);
+        Assert.Equal(await ExpectedAsync(filter), (await WalkAsync(list, filter)).Ids);
+    }
+
+    [Fact]
     public async Task A_page_that_has_found_nothing_yet_leads_on_to_the_next_one()
     {
         await using var server = await TestServer.StartAsync(connection, ("Pump:Enabled", "false"), ("Store:Buckets", "1"));

@@ -130,7 +130,7 @@ public sealed class KeyTests : IAsyncLifetime
 
         var start = StartAsync(server, organisation, 8, key);
         await TestServer.EventuallyAsync(
-            async () => await TestCluster.ScalarAsync<long>(connection, "select count(*) from pg_stat_activity where wait_event_type = 'Lock'") > 0, "it waits");
+            async () => await TestCluster.ScalarAsync<long>(connection, "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") > 0, "it waits");
         await transaction.CommitAsync();
         Assert.Equal(id, await start);
         Assert.Equal(0, await CountAsync());

@@ -30,6 +30,21 @@ public sealed class MigratorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_start_waits_for_nobody_who_reads_for_long_where_only_later_weeks_are_missing()
+    {
+        await ApplyAsync(Migration.Embedded);
+        var last = await TestCluster.ScalarAsync<string>(connection, "select max(relname::text) from pg_class where relname ~ '^outcome_2' and relkind = 'r'");
+        await TestCluster.ExecuteAsync(connection, $"drop table millrace.{last}");
+        await using var reader = await source.OpenConnectionAsync();
+        await using var transaction = await reader.BeginTransactionAsync();
+        await Migrator.ExecuteAsync(reader, "select count(*) from millrace.outcome", CancellationToken.None);
+        await ApplyAsync(Migration.Embedded).WaitAsync(TimeSpan.FromSeconds(30));
+        await transaction.RollbackAsync();
+        await ApplyAsync(Migration.Embedded);
+        Assert.Equal(1, await TestCluster.ScalarAsync<long>(connection, $"select count(*) from pg_class where relname = '{last}'"));
+    }
+
+    [Fact]
     public async Task A_database_in_another_encoding_is_refused_with_the_remedy()
     {
         var latin = new NpgsqlConnectionStringBuilder(connection) { Database = $"latin_{Guid.NewGuid():N}" };

@@ -107,7 +107,7 @@ public sealed class RetentionTests : IAsyncLifetime
 
         var maintenance = server.Service<Maintenance>().RunAsync(CancellationToken.None);
         await TestServer.EventuallyAsync(async () => await TestCluster.ScalarAsync<bool>(
-            connection, "select exists (select from pg_stat_activity where query like '%DETACH PARTITION%' and pid <> pg_backend_pid())"), "it tries");
+            connection, "select exists (select from pg_stat_activity where datname = current_database() and query like '%DETACH PARTITION%' and pid <> pg_backend_pid())"), "it tries");
         for (var i = 0; i < 20; i++)
             await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
         Assert.True(await HasWeekAsync(180));
