@@ -33,6 +33,7 @@ internal sealed class ServerPlaces(ChaosOptions options, string direct, PgBounce
                 ("Millrace__Connections__other", other.ConnectionString),
                 ("Millrace__Pump__Lease", options.Lease.ToString()),
                 ("Millrace__Pump__PollInterval", "00:00:00.250"),
+                ("Millrace__Pump__Grace", "00:00:02"),
                 ("Millrace__Store__Buckets", options.Buckets.ToString(CultureInfo.InvariantCulture)),
                 ("Millrace__Store__PoolSize", "6"),
                 ("Millrace__Sql__PoolSize", "6"),

@@ -55,18 +55,19 @@ internal static partial class RunMachine
         _ => throw new InvalidOperationException($"Unknown event {happened.GetType().Name}."),
     };
 
-    // What the store's history leads to is what the journal has come to, as long as nothing in it waits to be stored.
+    // What the store's history leads to is what the journal has come to, as long as nothing in it waits to be stored, be it
+    // only that a time has come or a signal: whoever goes on from there finds that out again.
     private static RunState Settled(RunState run) => run switch
     {
         { IsUnsure: true } => run with { Durable = null },
-        { Journal: { Ended.IsEmpty: true, State: { Outcome: null } state } } when run.Durable != state => run with { Durable = state },
+        { Journal: { IsStored: true, State: { Outcome: null } state } } when run.Durable != state => run with { Durable = state },
         _ => run,
     };
 
     private static RunState Load(RunState run, Loaded loaded)
     {
         var journal = loaded.Journal;
-        run = run with { SavedExecutions = journal.State.Executions, LeftGroups = loaded.LeftGroups };
+        run = run with { SavedExecutions = journal.State.Executions, LeftGroups = loaded.LeftGroups, Durable = journal.State };
         if (journal.State.Outcome is not null)
             return run with { Journal = journal };
         if (run.IsPoisoned || run.IsNodePoisoned)

@@ -90,7 +90,10 @@ public sealed class PumpTests : IAsyncLifetime
             for (var i = 0; i < 5; i++)
             {
                 for (short bucket = 0; bucket < idle.Service<Database>().Buckets; bucket++)
-                    await claims.ClaimAsync(bucket, 10, TimeSpan.Zero, $"dies {i}", CancellationToken.None);
+                {
+                    foreach (var claimed in await claims.ClaimAsync(bucket, 10, TimeSpan.Zero, $"dies {i}", CancellationToken.None))
+                        await claims.BeginAsync(claimed.Lease.Key, CancellationToken.None);
+                }
             }
         }
 
