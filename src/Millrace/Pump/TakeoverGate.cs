@@ -11,13 +11,13 @@ namespace Millrace.Pump;
 internal sealed class TakeoverGate(int mostLosses, TimeProvider time)
 {
     /// <summary>How many may begin at a time.</summary>
-    public const int Places = 32;
-
-    // One loss less than the last but one: a few more of them would be given up together.
-    private const int Careful = 8;
+    public const int Places = 128;
 
     /// <summary>What has been executed for so long is not what takes a worker down as soon as it begins.</summary>
-    public static readonly TimeSpan Longest = TimeSpan.FromSeconds(5);
+    public static readonly TimeSpan Longest = TimeSpan.FromSeconds(2);
+
+    // Before the last chance, four at a time.
+    private const int Careful = Places / 4;
 
     private readonly Lock door = new();
     private readonly PriorityQueue<Waiter, (int Claims, long Number)> waiting = new();
