@@ -34,6 +34,13 @@ public sealed class CronSchedule
             return null;
         }
 
+        // The library takes it for every minute, hour or day.
+        if (fields.SelectMany(field => field.Split(',')).Any(part => part.Split('/') is [_, var step] && step.Trim('0').Length == 0))
+        {
+            fault = "a step must be at least 1";
+            return null;
+        }
+
         var alternatives = new List<CrontabSchedule>();
         foreach (var alternative in Alternatives(fields))
         {

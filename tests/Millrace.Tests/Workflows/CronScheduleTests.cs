@@ -51,6 +51,8 @@ public sealed class CronScheduleTests
     [InlineData("60 * * * *", "five fields")]
     [InlineData("nonsense a b c d", "five fields")]
     [InlineData("0 0 30 2 *", "no day ever matches")]
+    [InlineData("*/0 * * * *", "a step must be at least 1")]
+    [InlineData("0 1,2-8/00 * * *", "a step must be at least 1")]
     public void A_schedule_that_is_none_is_refused(string fields, string fault)
     {
         Assert.Null(CronSchedule.Parse(fields, TimeZoneInfo.Utc, out var said));
