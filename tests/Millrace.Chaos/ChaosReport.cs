@@ -35,7 +35,7 @@ internal sealed record ChaosReport(ChaosOptions Options)
 
     public int Cancelled { get; init; }
 
-    /// <summary>Instances that take longer than the lease, and were given up because five workers in a row were lost with them.</summary>
+    /// <summary>Instances that take longer than the lease, and were given up because ten workers in a row were lost with them.</summary>
     public int GivenUp { get; init; }
 
     /// <summary>SQL effects that were expected.</summary>
@@ -89,7 +89,7 @@ internal sealed record ChaosReport(ChaosOptions Options)
         ("instances completed", Completed),
         ("instances failed, as they should", Failed),
         ("instances cancelled", Cancelled),
-        ("instances of longer nodes than the lease given up after five lost workers (allowed)", GivenUp),
+        ("instances of longer nodes than the lease given up after ten lost workers (allowed)", GivenUp),
         ("instances that ended otherwise than they should", Findings.Count(Finding.End)),
         ("instances stuck", Findings.Count(Finding.Stuck)),
         ("node executions compared with what the workflow means", Executions),

@@ -34,6 +34,8 @@ internal sealed class ServerPlaces(ChaosOptions options, string direct, PgBounce
                 ("Millrace__Pump__Lease", options.Lease.ToString()),
                 ("Millrace__Pump__PollInterval", "00:00:00.250"),
                 ("Millrace__Pump__Grace", "00:00:02"),
+                // A server lives for some ten seconds here, so five in a row are lost by chance with one instance in thirty thousand.
+                ("Millrace__Pump__MaxTakeovers", "10"),
                 ("Millrace__Store__Buckets", options.Buckets.ToString(CultureInfo.InvariantCulture)),
                 ("Millrace__Store__PoolSize", "6"),
                 ("Millrace__Sql__PoolSize", "6"),

@@ -167,6 +167,12 @@ internal sealed partial class InstanceRun
             // The store is away for longer than there is time.
             Apply(new WriteUnsure());
         }
+        catch (Exception e) when (step is Release && StoreFaults.IsPassing(e))
+        {
+            // The lease runs out by itself.
+            services.Database.Suspect(e);
+            Apply(new Released(false));
+        }
         catch (Exception e) when (step is Look or ReadSignals or ReadChildren && StoreFaults.IsPassing(e))
         {
             services.Database.Suspect(e);

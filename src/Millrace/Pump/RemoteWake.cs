@@ -30,9 +30,9 @@ internal sealed class RemoteWake(IOptions<MillraceOptions> options, Database dat
             {
                 await (options.Value.Pump.Enabled ? ListenAsync(Worked, stoppingToken) : NotifyAsync(Worked, stoppingToken));
             }
-            catch (Exception) when (!stoppingToken.IsCancellationRequested)
+            catch (Exception)
             {
-                // Nothing depends on it, whatever it is: meanwhile there are polls.
+                // Nothing depends on it, whatever it is: meanwhile there are polls. Where the process stops, nothing fails for it.
                 pause = TimeSpan.FromMilliseconds(Math.Clamp(pause.TotalMilliseconds * 2, 200, LongestPause.TotalMilliseconds));
                 await Task.Delay(pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
