@@ -60,9 +60,6 @@ internal sealed record Journal(Workflow Workflow, InstanceFacts Facts, InstanceS
         return this with { Commands = Joined(Commands, outstanding, State.Lingering), reissued = reissued.Union(outstanding.Select(static command => command.Key)) };
     }
 
-    /// <summary>Whether nothing has happened that is not durable.</summary>
-    public bool IsStored => Ended.IsEmpty && events.IsEmpty;
-
     /// <summary>Whether the next checkpoint has something to tell.</summary>
     public bool HasToTell => !Ended.IsEmpty || Commands.Any(static command => command is CancelChildren);
 

@@ -55,26 +55,27 @@ internal static partial class RunMachine
         _ => throw new InvalidOperationException($"Unknown event {happened.GetType().Name}."),
     };
 
-    // What the store's history leads to is what the journal has come to, as long as nothing in it waits to be stored, be it
-    // only that a time has come or a signal: whoever goes on from there finds that out again.
+    // What the store's history leads to is what the journal has come to, as long as no execution in it waits to be stored. It
+    // may know of a time or a signal that no execution tells of yet, and of what was begun because of it, which may have
+    // happened: whoever goes on from it must know that, too.
     private static RunState Settled(RunState run) => run switch
     {
         { IsUnsure: true } => run with { Durable = null },
-        { Journal: { IsStored: true, State: { Outcome: null } state } } when run.Durable != state => run with { Durable = state },
+        { Journal: { Ended.IsEmpty: true, State: { Outcome: null } state } } when run.Durable != state => run with { Durable = state },
         _ => run,
     };
 
     private static RunState Load(RunState run, Loaded loaded)
     {
         var journal = loaded.Journal;
-        run = run with { SavedExecutions = journal.State.Executions, LeftGroups = loaded.LeftGroups, Durable = journal.State };
+        run = run with { SavedExecutions = journal.State.Executions, LeftGroups = loaded.LeftGroups };
         if (journal.State.Outcome is not null)
             return run with { Journal = journal };
         if (run.IsPoisoned || run.IsNodePoisoned)
             journal = Poison(run, loaded.At, journal);
-        else if (journal.State is { Root: null, Ending: null } && !run.Standing.CancelRequested)
-            journal = journal.Take(new Started(run.Claim.StartedAt));
-        // What was due before the takeover may have been begun by the worker before: a request that comes now finds it so.
+        else if (journal.State is { Root: null, Ending: null } && (run.Claim.IsTakenOver || !run.Standing.CancelRequested))
+            journal = journal.Take(new Started(run.Claim.StartedAt)) is var started && run.Claim.IsTakenOver ? started.Carried(started.Commands) : started;
+        // What was to begin before the takeover may have been begun by the worker before: a request that comes now finds it so.
         if (run.Claim.IsTakenOver && journal.State.NextDue <= loaded.At)
             journal = journal.Take(new TimerDue(loaded.At)) is var due ? due.Carried(due.Commands) : journal;
         run = Heed(run with { Journal = journal }, loaded.At);

@@ -51,6 +51,32 @@ public sealed class GivenUpTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_request_whose_worker_was_lost_is_made_again_and_undone_where_the_instance_was_cancelled_meanwhile()
+    {
+        var asked = new TaskCompletionSource();
+        await using var api = await StartApiAsync(asked);
+        const string Key = "mr_a_key_for_a_worker_that_is_lost";
+        string id;
+        await using (var first = ServerProcess.StartOn(
+            connection, Key, ("Millrace__Pump__Lease", "00:00:01"), ("Millrace__Http__AllowPrivateNetworks", "true")))
+        {
+            using var client = await first.ClientAsync(Key);
+            using var body = new StringContent(
+                $$$"""{"definition":{"do":[{"http":{"url":"{{{api.Address}}}/book","method":"POST"},"compensate":[{"http":{"url":"{{{api.Address}}}/undo","method":"POST"}}]}]}}""",
+                System.Text.Encoding.UTF8, "application/json");
+            using var answer = await client.PostAsync("instances", body);
+            id = System.Text.Json.JsonElement.Parse(await answer.Content.ReadAsStringAsync()).GetProperty("id").GetString()!;
+            await asked.Task.WaitAsync(TimeSpan.FromSeconds(30));
+            await first.KillAsync();
+        }
+
+        await TestCluster.ExecuteAsync(connection, "update millrace.work set cancel_requested = true, requests = requests + 1");
+        await using var next = await TestServer.StartAsync(connection, ("ApiKey", Key));
+        Assert.Equal("cancelled", (await next.InstanceAsync(id, "30s")).GetProperty("status").GetString());
+        Assert.Equal(["/book", "/book", "/undo"], api.Requests.Select(request => request.Path));
+    }
+
+    [Fact]
     public async Task A_child_whose_parent_is_cancelled_is_told_and_awaited_while_the_parent_does_something_else()
     {
         var release = new TaskCompletionSource();
