@@ -8,6 +8,7 @@ internal sealed class StatementLimit : IDisposable
 {
     // The server's answer to a cancelled statement takes milliseconds.
     private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan BeforeGivingUp = TimeSpan.FromMilliseconds(100);
     private readonly CancellationTokenSource stop;
     private readonly CancellationTokenSource giveUp = new();
     private readonly CancellationTokenRegistration registration;
@@ -38,9 +39,9 @@ internal sealed class StatementLimit : IDisposable
         isLost = true;
         try
         {
-            // The driver's part of stopping asks the server, which may take long.
-            _ = giveUp.CancelAsync();
+            // The driver's part of stopping asks the server, which may take long; but it must have begun.
             _ = stop.CancelAsync();
+            giveUp.CancelAfter(BeforeGivingUp);
         }
         catch (ObjectDisposedException)
         {

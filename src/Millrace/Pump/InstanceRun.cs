@@ -42,7 +42,7 @@ internal sealed partial class InstanceRun
         (this.claim, this.services, this.catchUp) = (claim, services, catchUp);
         state = RunState.Of(claim, new(services.Settings.MaxTakeovers, services.Settings.HoldWait, StateBytes: services.Limits.StateBytes));
         context = new(claim.Id, claim.Organisation, MayRepeat: claim.IsTakenOver || claim.Snapshot is not null);
-        (renewedAt, bytes) = (claimedAt, claim.Bytes);
+        (renewedAt, bytes, HasBegun) = (claimedAt, claim.Bytes, !claim.IsTakenOver);
         children = new(claim, services);
         nodes = new(ExecuteAsync, services.Clock, pulse.Set, (key, error) => services.Log.NodeBroke(claim.Id, key.Path, error));
     }
@@ -54,6 +54,9 @@ internal sealed partial class InstanceRun
 
     /// <summary>Whether the run has asked the store to let go of its instance, so that a missing lease proves nothing.</summary>
     public bool IsLettingGo { get; private set; }
+
+    /// <summary>Whether it counts against the instance if this worker is lost.</summary>
+    public bool HasBegun { get; private set; }
 
     /// <summary>Whether the lease has run out, as far as this process can know.</summary>
     public bool IsOverdue => services.Time.GetElapsedTime(Interlocked.Read(ref renewedAt)) >= services.Settings.Lease;
@@ -90,7 +93,7 @@ internal sealed partial class InstanceRun
         services.Relay.Register(Key, () => Post(new Nudged()));
         try
         {
-            if (claim.IsTakenOver && !state.IsPoisoned)
+            if (claim.IsTakenOver && !state.IsLostCause)
                 await BeginTakeoverAsync();
             while (true)
             {
@@ -114,7 +117,8 @@ internal sealed partial class InstanceRun
         try
         {
             place = await services.Takeovers.EnterAsync(claim.Claims, interrupt.Token);
-            if (!await InsistAsync(cancel => services.Claims.BeginAsync(Key, cancel)))
+            HasBegun = await InsistAsync(cancel => services.Claims.BeginAsync(Key, cancel));
+            if (!HasBegun)
                 Post(new LeaseLost());
         }
         catch (OperationCanceledException) when (interrupt.IsCancellationRequested)

@@ -223,7 +223,7 @@ internal sealed class PumpLoop : IDisposable
         {
             var end = await run.RunAsync();
             leases.Remove(run);
-            if (end is RunEnd.Lost)
+            if (end is RunEnd.Lost && run.HasBegun)
                 leases.Survived(run);
             if (end is RunEnd.ParkedReady or RunEnd.Parked)
                 signal.Wake(InstanceId.BucketOf(run.Key.Instance));

@@ -94,13 +94,18 @@ internal static partial class RunMachine
         ? new(Finish(run, journal.End(outcome), outcome), IsLast: true)
         : null;
 
-    private static Checkpoint Finish(RunState run, Journal journal, Outcome outcome) => Complete(run, journal, new FinishCheckpoint(run.Claim.Lease, journal.Ended, outcome)
+    private static Checkpoint Finish(RunState run, Journal journal, Outcome outcome)
     {
         // What could not be kept while the instance lived cannot be gone on from either.
-        Resume = journal.Resume is { } resume && StateJson.Write(resume) is var kept && TooLarge(run, kept.Utf8.Length) is null ? kept : null,
-        HadSignals = run.Standing.Signals > 0,
-        HadChildren = run.HadChildren,
-    });
+        var resume = journal.Resume is { } state && StateJson.Write(state) is var kept && TooLarge(run, kept.Utf8.Length) is null ? kept : null;
+        return Complete(run, journal, new FinishCheckpoint(run.Claim.Lease, journal.Ended, outcome)
+        {
+            Resume = resume,
+            ResumeSeen = resume is null ? null : journal.Resume!.Mailbox.Seen,
+            HadSignals = run.Standing.Signals > 0,
+            HadChildren = run.HadChildren,
+        });
+    }
 
     private static Checkpoint Complete(RunState run, Journal journal, Checkpoint checkpoint) => checkpoint with
     {

@@ -62,6 +62,9 @@ internal sealed record FinishCheckpoint(Lease Lease, IReadOnlyList<NodeExecution
     /// <summary>For a failed instance, where its failed nodes can be tried again; null where they cannot.</summary>
     public Json? Resume { get; init; }
 
+    /// <summary>The number of the last signal that <see cref="Resume"/> has seen; null where nothing can be tried again.</summary>
+    public long? ResumeSeen { get; init; }
+
     /// <summary>Whether the instance has received signals.</summary>
     public bool HadSignals { get; init; }
 

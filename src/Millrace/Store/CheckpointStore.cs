@@ -131,7 +131,8 @@ internal sealed class CheckpointStore : IAsyncDisposable
     {
         SaveCheckpoint save => save.State.Mailbox.Seen,
         ParkCheckpoint park => park.State.Mailbox.Seen,
-        FinishCheckpoint { HadSignals: true } => long.MaxValue,
+        // A retry reads what its state has not seen.
+        FinishCheckpoint { HadSignals: true } finish => finish.ResumeSeen ?? long.MaxValue,
         _ => 0,
     };
 

@@ -109,9 +109,13 @@ internal sealed class ChildStore(Database database, StoreClock clock)
     public async Task<IReadOnlyList<Guid>> LeftGroupsAsync(Guid parent, CancellationToken cancel)
     {
         await using var command = Command("""
-            SELECT group_id
-            FROM millrace.child_group
-            WHERE bucket = $1 AND parent_id = $2 AND remaining > 0
+            SELECT siblings.group_id
+            FROM millrace.child_group AS siblings
+            JOIN millrace.child ON child.bucket = $1 AND child.parent_id = $2 AND child.group_id = siblings.group_id AND child.place = 0
+            -- Earlier versions count those, too, that nobody waits for.
+            JOIN millrace.instance ON instance.bucket = $1 AND instance.organisation_id = child.organisation_id AND instance.id = child.child_id
+                                   AND instance.parent_id = $2
+            WHERE siblings.bucket = $1 AND siblings.parent_id = $2 AND siblings.remaining > 0
             """, parent);
         await using var reader = await command.ExecuteReaderAsync(cancel);
         var groups = new List<Guid>();

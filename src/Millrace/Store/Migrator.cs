@@ -44,6 +44,12 @@ internal sealed class Migrator(NpgsqlDataSource source, IReadOnlyList<Migration>
 
     public async Task ApplyAsync(int buckets, CancellationToken cancel)
     {
+        await MigrateAsync(buckets, cancel);
+        await Partitions.EnsureAsync(source, cancel);
+    }
+
+    private async Task MigrateAsync(int buckets, CancellationToken cancel)
+    {
         await using var connection = await source.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
         await ExecuteAsync(connection, "SELECT pg_advisory_xact_lock($1)", cancel, LockKey);
@@ -59,7 +65,6 @@ internal sealed class Migrator(NpgsqlDataSource source, IReadOnlyList<Migration>
 
         await NoteBucketsAsync(connection, buckets, cancel);
         await transaction.CommitAsync(cancel);
-        await Partitions.EnsureAsync(source, cancel);
     }
 
     // The store's own book-keeping belongs to no organisation and is never distributed.

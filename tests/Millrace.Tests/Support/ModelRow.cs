@@ -90,7 +90,7 @@ internal sealed class ModelRow(Guid id)
         if (!Holds(lease))
             return false;
         (ReadyAt, leasedUntil, worker, fault) = (now + pause, now + pause, null, why ?? fault);
-        claims = why is null ? Math.Min(claims, 1) : claims;
+        claims = why is null && begun ? Math.Min(claims, 1) : claims;
         return true;
     }
 

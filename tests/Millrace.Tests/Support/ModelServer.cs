@@ -119,7 +119,7 @@ internal sealed class ModelServer(ModelRow row, Workflow workflow, InstanceFacts
 
     private void Begin(ModelRun run, DateTimeOffset now)
     {
-        if (run is { State: { Claim.IsTakenOver: true, IsPoisoned: false }, HasBegun: false })
+        if (run is { State: { Claim.IsTakenOver: true, IsLostCause: false }, HasBegun: false })
         {
             run.HasBegun = true;
             if (!row.Begin(run.Key))
@@ -137,7 +137,7 @@ internal sealed class ModelServer(ModelRow row, Workflow workflow, InstanceFacts
         {
             case Leave leave:
                 Runs.Remove(run);
-                if (leave.End is RunEnd.Lost)
+                if (leave.End is RunEnd.Lost && (run.HasBegun || !run.State.Claim.IsTakenOver))
                     row.Survived(worker);
                 break;
             case Begin begin:
