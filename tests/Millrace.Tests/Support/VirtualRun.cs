@@ -17,7 +17,9 @@ internal sealed class VirtualRun
     private readonly Func<Execute, NodeEvent> results;
     private readonly InstanceFacts facts;
     private readonly List<(Execute Command, DateTimeOffset EndsAt, bool IsCancelled)> executing = [];
-    private readonly PriorityQueue<Func<InstanceEvent>, DateTimeOffset> arranged = new();
+    // What comes at the same time comes in the order in which it was arranged.
+    private readonly PriorityQueue<Func<InstanceEvent>, (DateTimeOffset At, int Number)> arranged = new();
+    private int arrangements;
     private readonly List<Signal> signals = [];
     private readonly List<HistoryLine> stored = [];
     private Journal journal;
@@ -92,9 +94,9 @@ internal sealed class VirtualRun
             signals.Add(new(signals.Count + 1, name, Json.FromText(data)));
             return new SignalArrived(Now, signals[^1]);
         },
-        Epoch + after);
+        (Epoch + after, arrangements++));
 
-    public void CancelAt(TimeSpan after) => arranged.Enqueue(() => new CancelRequested(Now, "arranged"), Epoch + after);
+    public void CancelAt(TimeSpan after) => arranged.Enqueue(() => new CancelRequested(Now, "arranged"), (Epoch + after, arrangements++));
 
     /// <summary>Takes one step: whatever comes next ends, arrives or is due. False when there is nothing.</summary>
     public bool Step()
@@ -103,7 +105,7 @@ internal sealed class VirtualRun
             return false;
         var end = executing.Count == 0 ? DateTimeOffset.MaxValue : executing.Min(item => item.EndsAt);
         var due = State.NextDue ?? DateTimeOffset.MaxValue;
-        var arrives = arranged.TryPeek(out _, out var at) ? at : DateTimeOffset.MaxValue;
+        var arrives = arranged.TryPeek(out _, out var first) ? first.At : DateTimeOffset.MaxValue;
         var next = Min(end, Min(due, arrives));
         if (next == DateTimeOffset.MaxValue)
             return false;
@@ -201,7 +203,7 @@ internal sealed class VirtualRun
     private DateTimeOffset NextAt()
     {
         var end = executing.Count == 0 ? DateTimeOffset.MaxValue : executing.Min(item => item.EndsAt);
-        return Min(end, Min(State.NextDue ?? DateTimeOffset.MaxValue, arranged.TryPeek(out _, out var at) ? at : DateTimeOffset.MaxValue));
+        return Min(end, Min(State.NextDue ?? DateTimeOffset.MaxValue, arranged.TryPeek(out _, out var first) ? first.At : DateTimeOffset.MaxValue));
     }
 
     private static DateTimeOffset Min(DateTimeOffset a, DateTimeOffset b) => a < b ? a : b;
