@@ -28,7 +28,17 @@ internal sealed class Oracle
     {
         if (story.History.GroupBy(execution => execution.Key).FirstOrDefault(group => group.Count() > 1) is { } twice)
             return $"{twice.Key} is twice in the history";
-        return !story.Kind.IsInterpretable ? null : Folded(story) ?? Interpreted(story);
+        if (!story.Kind.IsInterpretable)
+            return null;
+        try
+        {
+            return Folded(story) ?? Interpreted(story);
+        }
+        catch (Exception e) when (e is InvalidOperationException or KeyNotFoundException)
+        {
+            // Of an execution that is not there it has no result to go on with.
+            return $"the naive interpreter cannot follow it: {e.Message}";
+        }
     }
 
     private string? Folded(Story story)
