@@ -23,31 +23,10 @@ internal sealed class Fleet(int size, Func<int, ServerProcess> start, string key
     /// Kills one that runs, and starts the next at its place. One that is paused is left to wake, and one is always left
     /// that can take over: what nobody is there for stands still by right. Waits until there is one to spare.
     /// </summary>
-    public async Task KillAsync(Random random, CancellationToken cancel)
-    {
-        (int Place, Member Member) chosen;
-        while (!TryTake(random, out chosen))
-            await Task.Delay(50, cancel);
-        logs.NoteIfEnded(chosen.Place, chosen.Member.Process);
-        await chosen.Member.Process.KillAsync();
-        logs.Keep(chosen.Place, chosen.Member.Process);
-        await chosen.Member.DisposeAsync();
-        Start(chosen.Place);
-    }
+    public Task KillAsync(Random random, CancellationToken cancel) => EndOneAsync(random, (_, process) => process.KillAsync(), cancel);
 
     /// <summary>Asks one to end, as a deployment does, and starts the next at its place once it has. Waits until there is one to spare.</summary>
-    public async Task ReplaceAsync(Random random, CancellationToken cancel)
-    {
-        (int Place, Member Member) chosen;
-        while (!TryTake(random, out chosen))
-            await Task.Delay(50, cancel);
-        logs.NoteIfEnded(chosen.Place, chosen.Member.Process);
-        if (await chosen.Member.Process.TerminateAsync() is not 0 and var code)
-            logs.Note($"server {chosen.Place} was asked to end, and ended with {code}");
-        logs.Keep(chosen.Place, chosen.Member.Process);
-        await chosen.Member.DisposeAsync();
-        Start(chosen.Place);
-    }
+    public Task ReplaceAsync(Random random, CancellationToken cancel) => EndOneAsync(random, TerminateAsync, cancel);
 
     /// <summary>Stops one for a while, and lets it go on. Waits until there is one to spare.</summary>
     public async Task PauseAsync(TimeSpan pause, Random random, CancellationToken cancel)
@@ -125,6 +104,24 @@ internal sealed class Fleet(int size, Func<int, ServerProcess> start, string key
     }
 
     public async ValueTask DisposeAsync() => await EndAsync();
+
+    private async Task EndOneAsync(Random random, Func<int, ServerProcess, Task> end, CancellationToken cancel)
+    {
+        (int Place, Member Member) chosen;
+        while (!TryTake(random, out chosen))
+            await Task.Delay(50, cancel);
+        logs.NoteIfEnded(chosen.Place, chosen.Member.Process);
+        await end(chosen.Place, chosen.Member.Process);
+        logs.Keep(chosen.Place, chosen.Member.Process);
+        await chosen.Member.DisposeAsync();
+        Start(chosen.Place);
+    }
+
+    private async Task TerminateAsync(int place, ServerProcess process)
+    {
+        if (await process.TerminateAsync() is not 0 and var code)
+            logs.Note($"server {place} was asked to end, and ended with {code}");
+    }
 
     private void Start(int place) => starting.Add(Task.Run(() => StartAsync(place)));
 

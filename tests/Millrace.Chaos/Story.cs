@@ -54,6 +54,9 @@ internal sealed class Story
 
     public Kind Kind => Start!.Kind;
 
+    /// <summary>Whether it was given up because of its lost workers, as it may be.</summary>
+    public bool IsGivenUp => Kind.MayLoseItsWorkers && Error?.Code is "worker_lost";
+
     /// <summary>The place in the history of the first execution of a node; null where there is none.</summary>
     public int? OrdinalOf(string path) => History.FirstOrDefault(execution => execution.Key.Path == path)?.Ordinal;
 

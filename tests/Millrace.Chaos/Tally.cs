@@ -20,7 +20,7 @@ internal sealed class Tally(Load load, Receiver receiver, string store, string o
 
         // What did not come to its end for a reason that is told already has done nothing wrong by not doing the rest.
         var unfinished = findings.Where(item => item.Finding is Finding.End or Finding.Stuck).Select(item => item.Story).ToHashSet();
-        var finished = started.Where(story => !unfinished.Contains(story) && story.Error?.Code is not "worker_lost").ToList();
+        var finished = started.Where(story => !unfinished.Contains(story) && !story.IsGivenUp).ToList();
         await CompareEffectsAsync(finished);
         var repeated = CompareRequests(finished);
         foreach (var contradiction in load.Contradictions)
@@ -33,7 +33,7 @@ internal sealed class Tally(Load load, Receiver receiver, string store, string o
             Unanswered = load.Starts.Values.Count(start => start.Id is null),
             Completed = started.Count(story => story.Status is InstanceStatus.Completed),
             Failed = started.Count(story => story.Status is InstanceStatus.Failed && story.Kind.Ends.Contains(InstanceStatus.Failed)),
-            GivenUp = started.Count(story => story.Error?.Code is "worker_lost"),
+            GivenUp = started.Count(story => story.IsGivenUp),
             Cancelled = started.Count(story => story.Status is InstanceStatus.Cancelled),
             Effects = started.Sum(story => story.Kind.Effects.Least + story.Kind.Elsewhere.Least),
             Executions = started.Sum(story => story.Family.Sum(each => each.Lines.Count)),
@@ -65,7 +65,7 @@ internal sealed class Tally(Load load, Receiver receiver, string store, string o
 
     private void CompareEnd(Story story)
     {
-        if (story.Kind.MayLoseItsWorkers && story.Error?.Code is "worker_lost")
+        if (story.IsGivenUp)
             return;
         if (story.Status is not { } status)
             findings.Add(Finding.Stuck, $"it has not ended: {story.Work}", story);

@@ -137,17 +137,11 @@ internal sealed class Batcher<TItem, TResult> : IAsyncDisposable
         {
             foreach (var entry in written)
                 heldBytes -= entry.Bytes;
-            if (waiting.Count > 0 && (underWay == 1 || waiting.Count >= settings.SideBySide))
-            {
-                var next = Take();
-                Watch();
-                return next;
-            }
-
-            if (--underWay == 0 && closed)
+            var next = waiting.Count > 0 && (underWay == 1 || waiting.Count >= settings.SideBySide) ? Take() : null;
+            if (next is null && --underWay == 0 && closed)
                 drained.TrySetResult();
             Watch();
-            return null;
+            return next;
         }
     }
 
