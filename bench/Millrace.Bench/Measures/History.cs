@@ -71,19 +71,23 @@ internal static class History
     }
 
     private static string Fill(int from, int to, int count) => string.Create(CultureInfo.InvariantCulture, $$"""
-        CREATE TEMP TABLE past AS
-        SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || lpad(to_hex(n % 4096), 3, '0') || '800' || substr(md5(n::text), 1, 13))::uuid AS id, at
-        FROM generate_series({{from}}, {{to}} - 1) AS n
-        CROSS JOIN LATERAL (SELECT now() - interval '5 days' * (1 - n::double precision / {{count}}) - interval '1 hour' AS at) AS time;
-        INSERT INTO millrace.instance (bucket, id, organisation_id, definition_hash, workflow, version, priority, input, variables, created_at)
-        SELECT 0, id, organisation_id, hash, 'bench', 1, 5, '{"order":4711}', '{}', at
-        FROM past CROSS JOIN (SELECT organisation_id, hash FROM millrace.definition LIMIT 1) AS known;
-        INSERT INTO millrace.outcome (bucket, id, organisation_id, status, result, started_at, ended_at)
-        SELECT 0, id, organisation_id, 4, '{"done":true}', at, at
-        FROM past CROSS JOIN (SELECT organisation_id FROM millrace.definition LIMIT 1) AS known;
+        WITH past AS MATERIALIZED (
+            SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || lpad(to_hex(n % 4096), 3, '0') || '800' || substr(md5(n::text), 1, 13))::uuid AS id, at
+            FROM generate_series({{from}}, {{to}} - 1) AS n
+            CROSS JOIN LATERAL (SELECT now() - interval '5 days' * (1 - n::double precision / {{count}}) - interval '1 hour' AS at) AS time
+        ), known AS MATERIALIZED (
+            SELECT organisation_id, hash FROM millrace.definition LIMIT 1
+        ), facts AS (
+            INSERT INTO millrace.instance (bucket, id, organisation_id, definition_hash, workflow, version, priority, input, variables, created_at)
+            SELECT 0, id, organisation_id, hash, 'bench', 1, 5, '{"order":4711}', '{}', at
+            FROM past CROSS JOIN known
+        ), ends AS (
+            INSERT INTO millrace.outcome (bucket, id, organisation_id, status, result, started_at, ended_at)
+            SELECT 0, id, organisation_id, 4, '{"done":true}', at, at
+            FROM past CROSS JOIN known
+        )
         INSERT INTO millrace.node_execution (bucket, instance_id, organisation_id, ordinal, path, iteration, attempt, kind, status, result, started_at, ended_at, worker)
         SELECT 0, id, organisation_id, 0, '/do/0', 0, 1, 'set', 1, '{"done":true}', at, at, 'past'
-        FROM past CROSS JOIN (SELECT organisation_id FROM millrace.definition LIMIT 1) AS known;
-        DROP TABLE past;
+        FROM past CROSS JOIN known
         """);
 }

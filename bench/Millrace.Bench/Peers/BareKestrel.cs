@@ -12,11 +12,13 @@ namespace Millrace.Bench.Peers;
 /// </summary>
 internal static class BareKestrel
 {
-    private const string Tables = """
-        DROP TABLE IF EXISTS bare_instance, bare_work;
-        CREATE TABLE bare_instance (id uuid PRIMARY KEY, body json NOT NULL, created_at timestamptz NOT NULL DEFAULT now());
-        CREATE TABLE bare_work (id uuid PRIMARY KEY, ready_at timestamptz NOT NULL DEFAULT now());
-        """;
+    // One message holds one statement.
+    private static readonly string[] Tables =
+    [
+        "DROP TABLE IF EXISTS bare_instance, bare_work",
+        "CREATE TABLE bare_instance (id uuid PRIMARY KEY, body json NOT NULL, created_at timestamptz NOT NULL DEFAULT now())",
+        "CREATE TABLE bare_work (id uuid PRIMARY KEY, ready_at timestamptz NOT NULL DEFAULT now())",
+    ];
 
     private const string Insert = """
         WITH facts AS (INSERT INTO bare_instance (id, body) VALUES ($1, $2::json))
@@ -33,8 +35,11 @@ internal static class BareKestrel
             AutoPrepareMinUsages = 2,
             NoResetOnClose = true,
         });
-        await using (var tables = source.CreateCommand(Tables))
-            await tables.ExecuteNonQueryAsync(cancel);
+        foreach (var table in Tables)
+        {
+            await using var make = source.CreateCommand(table);
+            await make.ExecuteNonQueryAsync(cancel);
+        }
 
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
