@@ -44,13 +44,17 @@ internal sealed class CheckpointStore : IAsyncDisposable
         var parks = checkpoints.OfType<ParkCheckpoint>().ToList();
         var finishes = checkpoints.OfType<FinishCheckpoint>().ToList();
 
+        var alive = checkpoints.Where(checkpoint => checkpoint.ShowsLife).ToList();
+
         List<NpgsqlBatchCommand> others = [.. ChildStore.Commands(bucket, checkpoints), .. SignalCommands(bucket, checkpoints)];
         var source = others.Count + saves.Count + parks.Count > 0 ? database.Matches : database.Batches;
         await using var batch = source.CreateBatch();
+        if (new[] { alive.Count, progress.Count, saves.Count, parks.Count, finishes.Count }.Count(static rows => rows > 0) > 1 && !others.Exists(LocksFamily))
+            batch.BatchCommands.Add(LeaseCommand(SqlText.LockRows, bucket, checkpoints));
         foreach (var command in others)
             batch.BatchCommands.Add(command);
-        if (checkpoints.Where(checkpoint => checkpoint.ShowsLife).ToList() is { Count: > 0 } alive)
-            batch.BatchCommands.Add(AliveCommand(bucket, alive));
+        if (alive.Count > 0)
+            batch.BatchCommands.Add(LeaseCommand(SqlText.Alive, bucket, alive));
         if (progress.Count > 0)
             batch.BatchCommands.Add(Command(SqlText.Progress, bucket, progress));
         if (saves.Count > 0)
@@ -87,7 +91,7 @@ internal sealed class CheckpointStore : IAsyncDisposable
     private static async Task<List<Guid>> ReadToldAsync(NpgsqlDataReader reader, NpgsqlBatch batch)
     {
         var told = new List<Guid>();
-        if (batch.BatchCommands[0].CommandText == SqlText.LockRows)
+        if (batch.BatchCommands[0] is var first && (LocksFamily(first) || first.CommandText == SqlText.LockRows))
             await reader.NextResultAsync();
         var results = batch.BatchCommands.Cast<NpgsqlBatchCommand>().Count(command => command.CommandText == SqlText.CancelChildren || command.CommandText == SqlText.EndChildren);
         for (; results > 0; results--)
@@ -138,13 +142,15 @@ internal sealed class CheckpointStore : IAsyncDisposable
 
     private static long TakenBy(InstanceState state) => state.Mailbox.Seen - state.Mailbox.Waiting.Count;
 
-    private static NpgsqlBatchCommand AliveCommand(short bucket, List<Checkpoint> alive) => new(SqlText.Alive)
+    private static bool LocksFamily(NpgsqlBatchCommand command) => command.CommandText == SqlText.LockFamily;
+
+    private static NpgsqlBatchCommand LeaseCommand(string sql, short bucket, List<Checkpoint> checkpoints) => new(sql)
     {
         Parameters =
         {
             Columns.Value(bucket),
-            Columns.Array(alive, NpgsqlDbType.Uuid, checkpoint => checkpoint.Lease.Instance),
-            Columns.Array(alive, NpgsqlDbType.Bigint, checkpoint => checkpoint.Lease.Token),
+            Columns.Array(checkpoints, NpgsqlDbType.Uuid, checkpoint => checkpoint.Lease.Instance),
+            Columns.Array(checkpoints, NpgsqlDbType.Bigint, checkpoint => checkpoint.Lease.Token),
         },
     };
 

@@ -215,7 +215,7 @@ internal sealed class ChildStore(Database database, StoreClock clock)
         short bucket, IReadOnlyList<Checkpoint> checkpoints, List<FinishCheckpoint> ended, List<(Lease Lease, Guid Group)> unwanted)
     {
         var ids = checkpoints.Select(checkpoint => checkpoint.Lease.Instance).Concat(ended.Select(finish => finish.Lease.Membership!.Parent));
-        return new(SqlText.LockRows)
+        return new(SqlText.LockFamily)
         {
             Parameters =
             {

@@ -1,6 +1,6 @@
 -- Asks for children to be cancelled that their parents no longer wait for, in the transaction of the parents' checkpoint
 -- and before the statement that may end their leases. Returns the children. All these rows are locked already, see
--- lock_rows.sql. Parameters: bucket, parents, tokens, groups.
+-- lock_family.sql. Parameters: bucket, parents, tokens, groups.
 WITH unwanted AS MATERIALIZED (
     -- Those that have ended have no work row, and drop out below.
     SELECT child.child_id

@@ -1,6 +1,6 @@
 -- Tells parents that children have ended, in the transaction that ends them and before the statement that does: where a
 -- child's lease does not hold, nothing is told. A sibling that had to wait takes an ended one's place. A parent is woken
--- when the last of a group has ended, or one has failed. All these rows are locked already, see lock_rows.sql.
+-- when the last of a group has ended, or one has failed. All these rows are locked already, see lock_family.sql.
 -- Parameters: bucket, then one array for each column of what ended.
 WITH ended AS (
     INSERT INTO millrace.child_end (bucket, parent_id, group_id, place, organisation_id, child_id, status, result, error)

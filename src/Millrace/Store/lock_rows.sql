@@ -1,26 +1,11 @@
--- Locks the rows of all instances that the statements after it write to, in the order of their ids: the checkpoints of a
--- parent and of its children may come from two workers at a time, each with a row that the other one wants. What those
--- statements read is as it is once the locks are held. Goes first in its transaction.
--- Parameters: bucket, ids, then parents and groups of children that are told that nobody waits for them.
--- Plan: look-ups by key; the nested loop keeps the order of the sort.
-WITH wanted AS MATERIALIZED (
-    SELECT id
-    FROM unnest($2::uuid[]) AS item (id)
-    UNION
-    SELECT child.child_id
-    FROM unnest($3::uuid[], $4::uuid[]) AS item (parent_id, group_id)
-    CROSS JOIN LATERAL (
-        SELECT child_id
-        FROM millrace.child
-        WHERE bucket = $1 AND parent_id = item.parent_id AND group_id = item.group_id
-        OFFSET 0
-    ) AS child
-)
+-- Locks the rows of all instances that the statements after it write to, in the order of their ids: each of those goes by
+-- that order too, but one after the other they do not, and a renewal or another worker's batch that wants the same rows would
+-- meet them half-way. Goes first in its transaction. Parameters: bucket, ids, tokens.
+-- Plan: look-ups by the key, in its order.
 SELECT count(*)
-FROM (SELECT id FROM wanted ORDER BY id) AS item
-CROSS JOIN LATERAL (
+FROM (
     SELECT id
     FROM millrace.work
-    WHERE bucket = $1 AND id = item.id
+    WHERE bucket = $1 AND id = ANY ($2) AND lease_token = ANY ($3)
     FOR UPDATE
-) AS work;
+) AS held;

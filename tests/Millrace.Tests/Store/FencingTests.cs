@@ -93,6 +93,30 @@ public sealed class FencingTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_renewal_and_checkpoints_of_several_kinds_never_wait_for_each_other()
+    {
+        // So many that three are in one bucket.
+        for (var i = 0; i < 17; i++)
+            await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
+        var claimed = (await ClaimAsync(TimeSpan.FromMinutes(1), limit: 17)).GroupBy(claim => InstanceId.BucketOf(claim.Id)).MaxBy(bucket => bucket.Count())!.OrderBy(claim => claim.Id).ToList();
+        await using var first = await HoldAsync(claimed[2]);
+        await using var second = await HoldAsync(claimed[1]);
+        var others = checkpoints.StoreAsync(new ProgressCheckpoint(claimed[2].Lease, []));
+        await WaitersAsync(1);
+        // While the first batch waits, these two gather into one: its statements come to the second row before the first one.
+        var ends = checkpoints.StoreAsync(new FinishCheckpoint(claimed[0].Lease, [], new(InstanceStatus.Completed, Json.FromText("1"), null)));
+        var goes = checkpoints.StoreAsync(new ProgressCheckpoint(claimed[1].Lease, []));
+        await WaitersAsync(2);
+        var renewed = RenewAsync(claimed[0], claimed[1]);
+        await WaitersAsync(3);
+        await second.DisposeAsync();
+        Assert.True((await goes).Held && (await ends).Held);
+        Assert.Equal([claimed[1].Lease.Key], (await renewed).Keys);
+        await first.DisposeAsync();
+        Assert.True((await others).Held);
+    }
+
+    [Fact]
     public async Task A_worker_that_takes_over_from_itself_has_lost_nobody()
     {
         await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
@@ -242,6 +266,20 @@ public sealed class FencingTests : IAsyncLifetime
             claimed.AddRange(await claims.ClaimAsync(bucket, limit, lease, worker, CancellationToken.None));
         return claimed;
     }
+
+    // A session that holds the row of an instance until it is closed.
+    private async Task<Npgsql.NpgsqlConnection> HoldAsync(ClaimedInstance claim)
+    {
+        var holder = new Npgsql.NpgsqlConnection($"{connection};Pooling=false");
+        await holder.OpenAsync();
+        await Migrator.ExecuteAsync(holder, "begin", CancellationToken.None);
+        await Migrator.ExecuteAsync(holder, "select from millrace.work where id = $1 for update", CancellationToken.None, claim.Id);
+        return holder;
+    }
+
+    private Task WaitersAsync(int count) => TestServer.EventuallyAsync(
+        () => TestCluster.ScalarAsync<bool>(connection, $"select count(*) = {count} from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"),
+        $"{count} wait");
 
     private Task<IReadOnlyDictionary<LeaseKey, Standing>> RenewAsync(params ClaimedInstance[] claimed) =>
         claims.RenewAsync(InstanceId.BucketOf(claimed[0].Id), [.. claimed.Select(claim => claim.Lease.Key)], TimeSpan.FromMinutes(1), CancellationToken.None);
