@@ -42,6 +42,8 @@ internal sealed class Migrator(NpgsqlDataSource source, IReadOnlyList<Migration>
     // Any number will do, as long as nothing else takes it: "Millrace" in ASCII.
     internal const long LockKey = 0x4D696C6C72616365;
 
+    private static readonly TimeSpan LockLimit = TimeSpan.FromMilliseconds(500);
+
     public async Task ApplyAsync(int buckets, CancellationToken cancel)
     {
         await MigrateAsync(buckets, cancel);
@@ -53,6 +55,8 @@ internal sealed class Migrator(NpgsqlDataSource source, IReadOnlyList<Migration>
         await using var connection = await source.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
         await ExecuteAsync(connection, "SELECT pg_advisory_xact_lock($1)", cancel, LockKey);
+        // Whoever waits for a table that somebody reads for long has all others wait behind it.
+        await ExecuteAsync(connection, $"SET LOCAL lock_timeout = '{LockLimit.TotalMilliseconds:0}ms'", cancel);
         await PrepareAsync(connection, cancel);
 
         var applied = await AppliedAsync(connection, cancel);

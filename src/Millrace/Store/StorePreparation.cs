@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using Millrace.Configuration;
 using Millrace.Faults;
 using Millrace.Sizing;
+using Npgsql;
 
 namespace Millrace.Store;
 
@@ -44,7 +45,9 @@ public sealed class StorePreparation
             }
             catch (Exception e) when (StoreFaults.IsPassing(e))
             {
-                announce($"The database does not answer ({e.Message}); trying again …");
+                announce(e is PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable }
+                    ? "The schema cannot be brought up to date while somebody has the store's tables in use for long (a dump, a report, an open transaction); trying again …"
+                    : $"The database does not answer ({e.Message}); trying again …");
                 await Task.Delay(TimeSpan.FromSeconds(Math.Min(attempt, 5)), time, cancel);
             }
         }

@@ -45,6 +45,20 @@ public sealed class MigratorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_script_that_needs_a_table_which_somebody_reads_for_long_has_nobody_wait_behind_it()
+    {
+        await ApplyAsync(Migration.Embedded);
+        await using var reader = await source.OpenConnectionAsync();
+        await using var transaction = await reader.BeginTransactionAsync();
+        await Migrator.ExecuteAsync(reader, "select count(*) from millrace.work", CancellationToken.None);
+        IReadOnlyList<Migration> more = [.. Migration.Embedded, More("ALTER TABLE millrace.work ADD COLUMN extra integer;")];
+        var given = await Assert.ThrowsAsync<PostgresException>(() => ApplyAsync(more).WaitAsync(TimeSpan.FromSeconds(30)));
+        Assert.True(Millrace.Faults.StoreFaults.IsPassing(given), given.Message);
+        await transaction.RollbackAsync();
+        await ApplyAsync(more);
+    }
+
+    [Fact]
     public async Task A_database_in_another_encoding_is_refused_with_the_remedy()
     {
         var latin = new NpgsqlConnectionStringBuilder(connection) { Database = $"latin_{Guid.NewGuid():N}" };
