@@ -82,6 +82,10 @@ internal sealed partial class InstanceRun
             IsLettingGo = true;
         }
 
+        // Children that are being started right now could not be told that nobody waits for them any more.
+        foreach (var command in state.Journal?.Commands.OfType<CancelChildren>() ?? [])
+            await nodes.SettledAsync(command.Key);
+
         var checkpoint = write.Checkpoint;
         try
         {

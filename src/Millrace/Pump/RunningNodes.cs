@@ -56,6 +56,9 @@ internal sealed class RunningNodes(Func<Execute, CancellationToken, Task<Executi
         }
     }
 
+    /// <summary>Waits until an execution has come to its end, or was stopped. Its end is told as any other.</summary>
+    public Task SettledAsync(NodeKey key) => running.GetValueOrDefault(key)?.Task ?? Task.CompletedTask;
+
     /// <summary>Stops all, and waits until nothing of them runs any more: none may outlive the run.</summary>
     public async Task StopAllAsync()
     {

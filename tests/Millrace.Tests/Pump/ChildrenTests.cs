@@ -5,6 +5,7 @@ using Millrace.Chaos;
 using Millrace.Pump;
 using Millrace.Store;
 using Millrace.Tests.Support;
+using Npgsql;
 
 namespace Millrace.Tests.Pump;
 
@@ -82,6 +83,31 @@ public sealed class ChildrenTests(ServerFixture fixture) : IClassFixture<ServerF
         Assert.Equal("completed", instance.GetProperty("status").GetString());
         await TestServer.EventuallyAsync(
             async () => (await server.GetAsync("instances?workflow=slow-child&status=cancelled")).Json.GetProperty("data").GetArrayLength() == 1, "the child is cancelled");
+    }
+
+    [Fact]
+    public async Task Children_that_are_being_started_while_their_race_is_lost_are_cancelled_all_the_same()
+    {
+        await server.PutAsync("workflows/just-started", """{"do":[{"waitForSignal":"never"}]}""");
+        await TestCluster.ExecuteAsync(fixture.ConnectionString, "create table if not exists winner (n integer)");
+        await using var database = new NpgsqlConnection(fixture.ConnectionString);
+        await database.OpenAsync();
+        await using (var transaction = await database.BeginTransactionAsync())
+        {
+            await Migrator.ExecuteAsync(database, "lock table millrace.child_group in share mode", CancellationToken.None);
+            await server.StartInstanceAsync("""{"do":[{"race":[[{"run":"just-started"}],[{"sql":"insert into winner values (1)"}]]},{"waitForSignal":"never"}]}""");
+            await TestServer.EventuallyAsync(
+                () => TestCluster.ScalarAsync<bool>(
+                    fixture.ConnectionString,
+                    "select exists (select from winner) and exists (select from pg_locks where relation = 'millrace.child_group'::regclass and not granted)"),
+                "one branch is done while the other still starts its child");
+            // Time enough to tell the child, which is not there yet, that nobody waits for it.
+            await Task.Delay(300);
+            await transaction.RollbackAsync();
+        }
+
+        await TestServer.EventuallyAsync(
+            async () => (await server.GetAsync("instances?workflow=just-started&status=cancelled")).Json.GetProperty("data").GetArrayLength() == 1, "the child is cancelled");
     }
 
     [Theory]
