@@ -87,12 +87,13 @@ internal static partial class RunMachine
     private static Journal Poison(RunState run, DateTimeOffset at, Journal journal)
     {
         var tries = run.Claim.Claims - 1;
+        var lost = Failed($"{tries} workers in a row took this instance and were not heard of again", "worker_lost");
         if (run.IsLostCause || run.FaultBefore is not { } fault)
-            return journal.End(Failed($"{tries} workers in a row took this instance and were not heard of again", "worker_lost"));
+            return journal.End(lost);
         if (fault.Node is { } key && Machine.Outstanding(journal.Workflow, journal.Facts, journal.State).Any(command => command.Key == key))
             return journal.Take(new NodeFailed(at, key, new(fault.Said(Math.Max(tries, fault.Tries)), RunFault.Code, Retryable: false)));
-        // A node that is not waited for any more, though others were getting on, is nobody's concern.
-        return run.IsPoisoned ? journal.End(Failed(fault.Said(tries), RunFault.Code)) : journal;
+        // A node that is not waited for any more, though others were getting on, is nobody's concern; the workers were lost since.
+        return run.IsPoisoned ? journal.End(fault.Node is null ? Failed(fault.Said(tries), RunFault.Code) : lost) : journal;
     }
 
     private static RunState Observe(RunState run, DateTimeOffset at, Standing told) => Heed(run with { Standing = run.Standing.With(told) }, at);

@@ -59,6 +59,27 @@ public sealed class OwnFaultTests : IAsyncLifetime
         Assert.Contains("3 times in a row", instance.GetProperty("result")[1].GetString(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    // Of a node that has long been done: the workers were lost since.
+    [InlineData("/do/0", "worker_lost")]
+    [InlineData("/do/1", "internal")]
+    public async Task An_error_of_our_own_of_long_ago_does_not_speak_for_workers_that_were_lost(string path, string code)
+    {
+        await using (var idle = await TestServer.StartAsync(connection, ("Pump:Enabled", "false")))
+            await idle.StartInstanceAsync("""{"do":[{"sql":"select 1 as n"},{"sql":"select pg_sleep(600)"}]}""");
+        var id = await TestCluster.ScalarAsync<Guid>(connection, "select id from millrace.work");
+        await using (var first = await TestServer.StartAsync(connection, ("Pump:Grace", "00:00:00")))
+            await TestServer.EventuallyAsync(() => TestCluster.ScalarAsync<bool>(connection, "select exists (select from millrace.node_execution)"), "the first node is done");
+        await TestCluster.ExecuteAsync(connection, $$"""
+            update millrace.work
+            set claims = 5, lease_token = 1, worker = 'lost', begun = true, leased_until = now(), ready_at = now(),
+                fault = '{"message":"the node could not be executed because of an internal error","path":"{{path}}","iteration":0,"attempt":1,"tries":1}'
+            """);
+        await using var server = await TestServer.StartAsync(connection);
+        await TestServer.EventuallyAsync(() => TestCluster.ScalarAsync<bool>(connection, "select exists (select from millrace.outcome)"), "it ends");
+        Assert.Equal(code, await TestCluster.ScalarAsync<string>(connection, $"select error ->> 'code' from millrace.outcome where id = '{id}'"));
+    }
+
     [Fact]
     public async Task An_instance_whose_facts_are_gone_is_let_be_for_a_while_and_holds_up_nobody()
     {
