@@ -58,6 +58,9 @@ internal sealed partial class InstanceRun
     /// <summary>Whether it counts against the instance if this worker is lost.</summary>
     public bool HasBegun { get; private set; }
 
+    /// <summary>Whether it ends because too many workers were lost with it.</summary>
+    public bool IsLostCause => state.IsLostCause;
+
     /// <summary>Whether the lease has run out, as far as this process can know.</summary>
     public bool IsOverdue => services.Time.GetElapsedTime(Interlocked.Read(ref renewedAt)) >= services.Settings.Lease;
 

@@ -166,7 +166,7 @@ internal sealed class PumpLoop : IDisposable
             if (RunOf(instance, asked) is not { } run)
                 continue;
             leases.Add(run);
-            if (instance.Claims > settings.MaxTakeovers && instance.Fault is null)
+            if (run.IsLostCause)
                 log.Poisoned(instance.Id, instance.Claims - 1);
             _ = Task.Run(() => RunAsync(run), CancellationToken.None);
         }
@@ -197,12 +197,15 @@ internal sealed class PumpLoop : IDisposable
     {
         var enough = Math.Min(settings.ClaimBatch, Math.Max(1, settings.MaxInstances / 4));
         var begun = services.Time.GetTimestamp();
-        while (settings.MaxInstances - leases.Count < enough && services.Time.GetElapsedTime(begun) is var waited && waited < GatherLimit)
+        while (Room < enough && services.Time.GetElapsedTime(begun) is var waited && waited < GatherLimit)
             await room.WaitAsync(GatherLimit - waited, cancel);
-        while (settings.MaxInstances - leases.Count <= 0 || (leases.Bytes >= settings.MaxStateBytes && leases.Count > 0))
+        while (Room <= 0 || (leases.Bytes >= settings.MaxStateBytes && leases.Count > 0))
             await room.WaitAsync(TimeSpan.FromMilliseconds(100), cancel);
-        return settings.MaxInstances - leases.Count;
+        return Room;
     }
+
+    // What was taken over and may not begin yet keeps nobody else from being run, but for as much again.
+    private int Room => settings.MaxInstances - leases.Count + Math.Min(services.Takeovers.Waiting, settings.MaxInstances);
 
     // What is not known is taken for more: a drain in vain costs little.
     private async Task<(bool IsMoreReady, TimeSpan? NextDue)> LookAheadAsync(CancellationToken cancel)

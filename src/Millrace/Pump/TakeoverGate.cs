@@ -23,6 +23,10 @@ internal sealed class TakeoverGate(int mostLosses, TimeProvider time)
     private readonly PriorityQueue<Waiter, (int Claims, long Number)> waiting = new();
     private int free = Places;
     private long number;
+    private int outside;
+
+    /// <summary>How many wait for a place.</summary>
+    public int Waiting => Volatile.Read(ref outside);
 
     /// <summary>Waits for a place, which is given back by disposing of it.</summary>
     /// <param name="claims">How many workers in a row have claimed the instance, this one included.</param>
@@ -30,14 +34,22 @@ internal sealed class TakeoverGate(int mostLosses, TimeProvider time)
     public async Task<IDisposable> EnterAsync(int claims, CancellationToken cancel)
     {
         var waiter = new Waiter(claims >= mostLosses ? Places : claims == mostLosses - 1 ? Careful : 1);
-        lock (door)
+        Interlocked.Increment(ref outside);
+        try
         {
-            waiting.Enqueue(waiter, (claims, number++));
-            LetIn();
-        }
+            lock (door)
+            {
+                waiting.Enqueue(waiter, (claims, number++));
+                LetIn();
+            }
 
-        await using var registration = cancel.UnsafeRegister(_ => GiveUp(waiter, cancel), null);
-        return await waiter.Task;
+            await using var registration = cancel.UnsafeRegister(_ => GiveUp(waiter, cancel), null);
+            return await waiter.Task;
+        }
+        finally
+        {
+            Interlocked.Decrement(ref outside);
+        }
     }
 
     // One that has been let in in the same moment gives its place back by itself after a while.

@@ -93,6 +93,25 @@ public sealed class TakeoverTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_waits_for_its_last_chance_keeps_nobody_else_from_being_run()
+    {
+        await using (var idle = await TestServer.StartAsync(connection, ("ApiKey", Key), ("Pump:Enabled", "false")))
+        {
+            for (var i = 0; i < 3; i++)
+                await idle.StartInstanceAsync("""{"do":[{"sql":"select pg_sleep(600)"}]}""");
+        }
+
+        // As the third of three workers has left them that were lost one after the other.
+        await TestCluster.ExecuteAsync(
+            connection, "update millrace.work set status = 1, claims = 2, lease_token = 1, worker = 'lost', leased_until = now(), started_at = now(), begun = true");
+        await using var server = await TestServer.StartAsync(connection, ("ApiKey", Key), ("Pump:MaxInstances", "2"), ("Pump:MaxTakeovers", "3"));
+        await TestServer.EventuallyAsync(
+            () => TestCluster.ScalarAsync<bool>(connection, "select count(*) = 3 from millrace.work where worker <> 'lost'"), "all are taken over");
+        Assert.Equal("completed", (await server.RunNodesAsync("""{"return":1}""")).GetProperty("status").GetString());
+        await TestCluster.ExecuteAsync(connection, "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query like '%pg_sleep(600)%' and pid <> pg_backend_pid()");
+    }
+
+    [Fact]
     public async Task One_that_takes_its_workers_down_takes_nobody_with_it()
     {
         ServerProcess? running = null;
