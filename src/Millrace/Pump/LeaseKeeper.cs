@@ -89,9 +89,11 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
     private async Task<bool> RenewAllAsync()
     {
         var begun = time.GetTimestamp();
-        var renewed = true;
-        foreach (var bucket in runs.Values.GroupBy(run => InstanceId.BucketOf(run.Key.Instance)))
-            renewed &= await RenewAsync(bucket.Key, [.. bucket.OrderBy(run => run.Key.Instance)]);
+        // All at once: one bucket whose rows somebody holds locked must not cost the others their leases.
+        var answers = await Task.WhenAll(runs.Values
+            .GroupBy(run => InstanceId.BucketOf(run.Key.Instance))
+            .Select(bucket => RenewAsync(bucket.Key, [.. bucket.OrderBy(run => run.Key.Instance)])));
+        var renewed = answers.All(static answered => answered);
         // What could not be asked is still unasked: nothing begins and nothing is claimed before it has been, or was stopped.
         if (renewed)
             Interlocked.Exchange(ref asked, begun);
