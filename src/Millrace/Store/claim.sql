@@ -3,8 +3,9 @@
 -- The token of each lease is its instance's id hashed with the claim's random seed: no two leases have the same one, so a
 -- token alone proves a lease, and later statements need not match ids with tokens pair by pair.
 -- A lease that was not given back is taken over. From another worker, that counts against the instance: it may be what kills
--- them. A process that was stopped for so long that it takes over from itself has lost nobody, nor has one that gave it back; and what was taken over, and not begun since, has taken nobody down. Of what
--- was claimed for the first time nobody knows whether it had begun.
+-- them. A process that was stopped for so long that it takes over from itself has lost nobody, nor has one that gave it back,
+-- and what was taken over and has not begun since has taken nobody down. Of what was claimed for the first time nobody knows
+-- whether it had begun.
 -- Plan: one range scan of work_ready for each of the ten priorities, which reads due rows only; sleeping rows and those
 -- whose lease was renewed lie beyond its end, and those that are held and were not renewed yet, or have ended, mostly
 -- before its beginning. The nested loop stops as soon as the limit is reached, so nothing more is locked. No indexed
