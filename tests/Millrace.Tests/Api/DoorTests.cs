@@ -195,7 +195,7 @@ public sealed class DoorTests(ServerFixture fixture) : IClassFixture<ServerFixtu
     [Fact]
     public async Task No_mutated_document_breaks_the_server()
     {
-        var seed = Environment.TickCount;
+        var seed = Seeds.First;
         var random = new Random(seed);
         for (var round = 0; round < 100; round++)
         {

@@ -35,8 +35,7 @@ public sealed class RunInterleavingTests
     [Fact]
     public void However_requests_claims_answers_pauses_and_deaths_interleave_an_instance_comes_to_its_end()
     {
-        var seed = Environment.TickCount;
-        Parallel.For(0, Interleavings, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, i => new Interleaving(unchecked(seed + i)).Run());
+        Parallel.For(0, Interleavings, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, i => Seeds.Try(unchecked(Seeds.First + i), seed => new Interleaving(seed).Run()));
     }
 
     private sealed class Interleaving

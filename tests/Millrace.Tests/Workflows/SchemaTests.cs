@@ -26,7 +26,7 @@ public sealed class SchemaTests
     [Fact]
     public void Schema_and_reader_agree_on_random_definitions()
     {
-        var seed = Environment.TickCount;
+        var seed = Seeds.First;
         var random = new Random(seed);
         var (right, wrong) = (0, 0);
         for (var i = 0; i < 20_000; i++)
