@@ -43,13 +43,12 @@ internal sealed class CheckpointStore : IAsyncDisposable
         var saves = checkpoints.OfType<SaveCheckpoint>().ToList();
         var parks = checkpoints.OfType<ParkCheckpoint>().ToList();
         var finishes = checkpoints.OfType<FinishCheckpoint>().ToList();
-
         var alive = checkpoints.Where(checkpoint => checkpoint.ShowsLife).ToList();
 
         List<NpgsqlBatchCommand> others = [.. ChildStore.Commands(bucket, checkpoints), .. SignalCommands(bucket, checkpoints)];
         var source = others.Count + saves.Count + parks.Count > 0 ? database.Matches : database.Batches;
         await using var batch = source.CreateBatch();
-        if (new[] { alive.Count, progress.Count, saves.Count, parks.Count, finishes.Count }.Count(static rows => rows > 0) > 1 && !others.Exists(LocksFamily))
+        if (new[] { others.Count, alive.Count, progress.Count, saves.Count, parks.Count, finishes.Count }.Count(static rows => rows > 0) > 1 && !others.Exists(LocksFamily))
             batch.BatchCommands.Add(LeaseCommand(SqlText.LockRows, bucket, checkpoints));
         foreach (var command in others)
             batch.BatchCommands.Add(command);
