@@ -10,8 +10,7 @@ namespace Millrace.Chaos;
 /// <summary>
 /// Holds a history to what its workflow means. The naive interpreter is told how each execution ended, which signals were
 /// received and that the instance was cancelled, and must then execute the same nodes, node for node, and come to the same
-/// end. And the machine, which is fed the stored history, must come to the stored end, if it can be
-/// fed with all of it.
+/// end. And the machine, which is fed the stored history, must come to the stored end, if it can be fed with all of it.
 /// </summary>
 internal sealed class Oracle
 {

@@ -1,7 +1,8 @@
 -- Gives an instance back as it stands, without a snapshot: it may have come further than the last one, so its lease's token
 -- stays, from which the next claim sees that it takes something over. It can be claimed again after a pause. Where a fault is
--- the reason, the claim goes on to count against the instance; a process that only stops has lost nothing, but what was counted
--- before it had begun stays so, and one claim is left in any case: processes of the version before see from it, and not from the token, that they take something over.
+-- the reason, the claim goes on to count against the instance; a process that only stops has lost nothing, but what was
+-- counted before it had begun stays so, and one claim is left in any case: processes of the version before see from it, and
+-- not from the token, that they take something over.
 -- Parameters: bucket, instance, token, pause, fault.
 UPDATE millrace.work
 SET ready_at     = now() + $4::interval,
