@@ -57,6 +57,7 @@ internal static class FrameJson
             Time(frame, "deadline"),
             ReadActivity(frame))
         {
+            Since = (frame.TryGetProperty("since", out var since) ? since : frame.GetProperty("attempt")).GetInt32(),
             Forgiven = frame.TryGetProperty("forgiven", out var forgiven) ? forgiven.GetInt32() : 0,
             TimedOut = frame.TryGetProperty("timed_out", out _),
         });
@@ -68,6 +69,8 @@ internal static class FrameJson
         writer.WriteNumber("attempt", frame.Child.Attempt);
         writer.WriteString("started_at", frame.Child.StartedAt);
         WriteTime(writer, "deadline", frame.Child.Deadline);
+        if (frame.Child.Since != frame.Child.Attempt)
+            writer.WriteNumber("since", frame.Child.Since);
         if (frame.Child.Forgiven > 0)
             writer.WriteNumber("forgiven", frame.Child.Forgiven);
         if (frame.Child.TimedOut)
@@ -220,6 +223,8 @@ internal static class FrameJson
         writer.WriteString("stage", trying.Stage switch { TryStage.Body => "body", TryStage.Catch => "catch", _ => "finally" });
         writer.WritePropertyName("frame");
         Write(writer, trying.Frame);
+        if (trying.Since is { } since)
+            writer.WriteNumber("finally_since", since);
         if (trying.Pending is not { } pending)
             return;
         writer.WriteStartObject("pending");
@@ -249,7 +254,10 @@ internal static class FrameJson
             },
             Result(pending, "value"),
             ReadError(pending, "error"),
-            pending.TryGetProperty("resume", out var resume) ? ReadTrying(resume) : null));
+            pending.TryGetProperty("resume", out var resume) ? ReadTrying(resume) : null))
+    {
+        Since = frame.TryGetProperty("finally_since", out var since) ? since.GetInt32() : null,
+    };
 
     private static int Index(JsonProperty item) => int.Parse(item.Name, NumberStyles.None, CultureInfo.InvariantCulture);
 

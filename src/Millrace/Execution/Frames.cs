@@ -18,6 +18,11 @@ public sealed record SequenceFrame(int Index, NodeFrame Child)
 /// <param name="Activity">What it is doing.</param>
 public sealed record NodeFrame(int Attempt, DateTimeOffset StartedAt, DateTimeOffset? Deadline, Activity Activity)
 {
+    /// <summary>
+    /// The attempt in which what is inside the node began: those after it, which a caller's retry has made, go on from there.
+    /// </summary>
+    public int Since { get; init; } = Attempt;
+
     /// <summary>How many of the attempts do not count: those before a caller asked for the instance to be retried, and those that were held back.</summary>
     public int Forgiven { get; init; }
 
@@ -144,6 +149,9 @@ public sealed record Iterating(
 /// <param name="Pending">How the node ends once <c>finally</c> has; null before that stage.</param>
 public sealed record Trying(TryStage Stage, ScopedFrame Frame, PendingEnd? Pending) : Activity
 {
+    /// <summary>The attempt in which <c>finally</c> began, which runs again however often the others go on; null before that stage.</summary>
+    public int? Since { get; init; }
+
     internal override DateTimeOffset? NextDue => Frame.Body?.NextDue;
 }
 

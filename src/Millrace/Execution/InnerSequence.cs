@@ -17,12 +17,12 @@ internal readonly record struct InnerSequence(
     /// <summary>The active sequences inside a node, in the order of the definition.</summary>
     public static IEnumerable<InnerSequence> Of(Node node, PathScope scope, NodeFrame frame) => (node, frame.Activity) switch
     {
-        (IfNode branch, Inside inside) => [new(inside.Then ? branch.Then : branch.Else, scope.Within(node, frame.Attempt), inside.Body)],
-        (BranchingNode branches, Branching inside) => OfBranches(branches, scope.Within(node, frame.Attempt), inside),
-        (LoopNode loop, Looping { Body: { } body } looping) => [new(loop.Nodes, scope.WithinTurn(node, frame.Attempt, looping.Turn), body)],
-        (ForEachNode forEach, Iterating iterating) => OfItems(forEach, scope, frame.Attempt, iterating),
+        (IfNode branch, Inside inside) => [new(inside.Then ? branch.Then : branch.Else, scope.Within(node, frame), inside.Body)],
+        (BranchingNode branches, Branching inside) => OfBranches(branches, scope.Within(node, frame), inside),
+        (LoopNode loop, Looping { Body: { } body } looping) => [new(loop.Nodes, scope.WithinTurn(node, frame, looping.Turn), body)],
+        (ForEachNode forEach, Iterating iterating) => OfItems(forEach, scope, frame, iterating),
         (TryNode attempt, Trying { Frame: { Body: { } body } inner } trying) =>
-            [new(NodesOf(attempt, trying.Stage), scope.Within(node, frame.Attempt), body, trying.Stage is TryStage.Catch ? inner.Own : null)],
+            [new(NodesOf(attempt, trying.Stage), scope.Within(attempt, frame, trying), body, trying.Stage is TryStage.Catch ? inner.Own : null)],
         _ => [],
     };
 
@@ -42,14 +42,14 @@ internal readonly record struct InnerSequence(
         }
     }
 
-    private static IEnumerable<InnerSequence> OfItems(ForEachNode node, PathScope scope, int attempt, Iterating iterating)
+    private static IEnumerable<InnerSequence> OfItems(ForEachNode node, PathScope scope, NodeFrame frame, Iterating iterating)
     {
         foreach (var (index, item) in iterating.Active)
         {
             if (item.Body is { } body)
             {
                 var value = KeyValuePair.Create(node.Item, Json.From(iterating.Items.Element[index]));
-                yield return new(node.Do, scope.WithinItem(node, attempt, index), body, item.Own, value);
+                yield return new(node.Do, scope.WithinItem(node, frame, index), body, item.Own, value);
             }
         }
     }

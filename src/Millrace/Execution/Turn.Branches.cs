@@ -12,7 +12,7 @@ internal sealed partial class Turn
 
     private Progress<Activity> AdvanceBranches(BranchingNode node, PathScope scope, NodeFrame frame, Branching branching, InstanceEvent? happened)
     {
-        var inner = scope.Within(node, frame.Attempt);
+        var inner = scope.Within(node, frame);
         var branches = branching.Branches.ToBuilder();
         for (var i = 0; i < branches.Count; i++)
         {

@@ -39,16 +39,17 @@ internal sealed partial class Turn
 
     private Progress<Activity> Ask(IfNode node, PathScope scope, NodeFrame frame, ImmutableDictionary<string, bool> answers)
     {
-        var inner = scope.Within(node, frame.Attempt);
+        var inner = scope.Within(node, frame);
         return Branch(node, inner, Ask(node.Condition, inner, frame.Attempt, answers));
     }
 
     private Progress<Activity> Answer(IfNode node, PathScope scope, NodeFrame frame, Question question, InstanceEvent happened)
     {
-        var inner = scope.Within(node, frame.Attempt);
+        var inner = scope.Within(node, frame);
         return Answer(node.Condition, inner, frame.Attempt, question, happened) switch
         {
-            (_, { } error) => new Failed<Activity>(error, Again),
+            // A retry asks again.
+            (_, { } error) => new Failed<Activity>(error, frame.Activity),
             ({ } asked, _) => Branch(node, inner, asked),
             _ => new Active<Activity>(frame.Activity),
         };

@@ -34,10 +34,10 @@ internal sealed partial class Turn
                 Give(new CancelChildren(scope.Key(node, frame.Attempt)));
                 break;
             case Testing { Question: var question }:
-                DropQuestion(scope.Within(node, frame.Attempt), question);
+                DropQuestion(scope.Within(node, frame), question);
                 break;
             case Looping { Question: { } question } looping:
-                DropQuestion(scope.WithinTurn(node, frame.Attempt, looping.Turn), question);
+                DropQuestion(scope.WithinTurn(node, frame, looping.Turn), question);
                 break;
         }
     }
@@ -60,10 +60,10 @@ internal sealed partial class Turn
                 Start(node, scope, child);
                 break;
             case Testing { Question: var question }:
-                Ask(((IfNode)node).Condition, scope.Within(node, child.Attempt), child.Attempt, question.Answers);
+                Ask(((IfNode)node).Condition, scope.Within(node, child), child.Attempt, question.Answers);
                 break;
             case Looping { Question: { } question } looping:
-                Ask(((LoopNode)node).While!, scope.WithinTurn(node, child.Attempt, looping.Turn), child.Attempt, question.Answers);
+                Ask(((LoopNode)node).While!, scope.WithinTurn(node, child, looping.Turn), child.Attempt, question.Answers);
                 break;
         }
 

@@ -15,37 +15,28 @@ internal sealed partial class Turn
             return new Active<Activity>(looping);
         while (true)
         {
-            var inner = scope.WithinTurn(node, frame.Attempt, looping.Turn);
-            Asked asked;
-            if (looping.Question is { } question)
-            {
-                switch (Answer(node.While!, inner, frame.Attempt, question, happened!))
-                {
-                    case (_, { } error):
-                        return new Failed<Activity>(error, Again);
-                    case ({ } answered, _):
-                        asked = answered;
-                        break;
-                    default:
-                        return new Active<Activity>(looping);
-                }
-            }
-            else
+            var inner = scope.WithinTurn(node, frame, looping.Turn);
+            // After a retry of a condition that had failed, the turn's nodes have ended.
+            if (looping is { Body: not null } or { Last: null })
             {
                 switch (Step(node.Nodes, inner, looping.Body, happened))
                 {
                     case Completed<SequenceFrame> { Result: var last }:
-                        looping = looping with { Body = null, Last = last, RestingSince = null };
+                        looping = looping with { Body = null, Last = last };
                         break;
                     case Broke<SequenceFrame> { Result: var value }:
                         return new Completed<Activity>(value);
                     case var progress:
                         return progress.Wrap<Activity>(body => looping with { Body = body, RestingSince = null });
                 }
-
-                asked = node.While is { } condition ? Ask(condition, inner, frame.Attempt, ImmutableDictionary<string, bool>.Empty) : new(true, null);
             }
 
+            looping = looping with { RestingSince = null };
+            var (answer, error) = WhetherToGoOn(node, scope, frame, looping, happened);
+            if (error is not null)
+                return new Failed<Activity>(error, looping);
+            if (answer is not { } asked)
+                return new Active<Activity>(looping);
             if (asked.Waits is { } waits)
                 return new Active<Activity>(looping with { Question = waits });
             if (!asked.Holds || looping.Turn + 1 >= node.Max)
@@ -54,6 +45,22 @@ internal sealed partial class Turn
             happened = null;
             if (--room <= 0)
                 return new Active<Activity>(looping with { RestingSince = at });
+        }
+    }
+
+    // Asks the condition, or takes in an event that may be the answer to it; an error where it cannot be said.
+    private (Asked? Asked, NodeError? Error) WhetherToGoOn(LoopNode node, PathScope scope, NodeFrame frame, Looping looping, InstanceEvent? happened)
+    {
+        var inner = scope.WithinTurn(node, frame, looping.Turn);
+        try
+        {
+            if (looping.Question is { } question)
+                return Answer(node.While!, inner, frame.Attempt, question, happened!);
+            return (node.While is { } condition ? Ask(condition, inner, frame.Attempt, ImmutableDictionary<string, bool>.Empty) : new(true, null), null);
+        }
+        catch (TemplateException e)
+        {
+            return (null, ErrorOf(node, scope, frame.Attempt, new(e.Message, e.Code, Retryable: false)));
         }
     }
 
@@ -109,7 +116,7 @@ internal sealed partial class Turn
     private Progress<Activity>? StepItem(
         ForEachNode node, PathScope scope, NodeFrame frame, ref Iterating iterating, int index, ScopedFrame item, InstanceEvent? happened)
     {
-        var inner = scope.WithinItem(node, frame.Attempt, index);
+        var inner = scope.WithinItem(node, frame, index);
         var value = Json.From(iterating.Items.Element[index]);
         var named = ImmutableDictionary<string, Json>.Empty.Add(node.Item, value);
         var ((progress, own), _) = Scoped(named, () => Scoped(item.Own, () => Step(node.Do, inner, item.Body, happened)));

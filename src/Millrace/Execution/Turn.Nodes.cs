@@ -85,7 +85,7 @@ internal sealed partial class Turn
             (AwaitingSignal waiting, SignalArrived arrived) => Receive(waiting, arrived.Signal),
             (AwaitingSignal waiting, TimerDue) when waiting.Until <= at => new Completed<Activity>(SignalResult(waiting.Name, null)),
             (Testing testing, _) => Answer((IfNode)node, scope, frame, testing.Question, happened),
-            (Inside inside, _) => AdvanceBranch((IfNode)node, scope.Within(node, frame.Attempt), inside, happened),
+            (Inside inside, _) => AdvanceBranch((IfNode)node, scope.Within(node, frame), inside, happened),
             (Branching branching, _) => AdvanceBranches((BranchingNode)node, scope, frame, branching, happened),
             (Looping looping, _) => Loop((LoopNode)node, scope, frame, looping, happened),
             (Iterating iterating, _) => AdvanceItems((ForEachNode)node, scope, frame, iterating, happened),
@@ -99,7 +99,7 @@ internal sealed partial class Turn
     {
         var key = scope.Key(node, frame.Attempt);
         if (ResultOf(progress) is { } made && Excess(node, made) is { } excess)
-            progress = Fails(node, scope, frame, excess);
+            progress = new Failed<Activity>(ErrorOf(node, scope, frame.Attempt, excess), IsInside(frame) ? frame.Activity : Again);
         switch (progress)
         {
             case Completed<Activity> { Result: var result }:
@@ -120,6 +120,9 @@ internal sealed partial class Turn
 
         return progress.Wrap(activity => frame with { Activity = activity });
     }
+
+    // Whether there is something inside that need not be done again.
+    private static bool IsInside(NodeFrame frame) => frame.Activity is Inside or Branching or Looping or Iterating or Trying;
 
     // What a result is comes from its node. Containers hand on the last result inside as what it is there.
     private static ResultKind KindOf(Node node) => node switch

@@ -134,17 +134,31 @@ public sealed class Explainer
 
     private PathScope ScopeOf(Node node, PathScope scope, int attempt, NodeFrame? frame)
     {
+        var since = frame?.Since ?? SinceOf(node, scope, attempt);
         switch (node)
         {
             case LoopNode loop:
-                var inner = scope.WithinTurn(loop, attempt, 0);
+                var inner = scope.WithinTurn(loop, attempt, since, 0);
                 var turn = (frame?.Activity as Looping)?.Turn ?? loop.Nodes.Max(child => lastTurns.GetValueOrDefault(inner.Of(child)));
-                return scope.WithinTurn(loop, attempt, turn);
+                return scope.WithinTurn(loop, attempt, since, turn);
             case ForEachNode forEach:
-                return scope.WithinItem(forEach, attempt, LastItem(scope.WithinItem(forEach, attempt, 0).Run));
+                return scope.WithinItem(forEach, attempt, since, LastItem(scope.WithinItem(forEach, attempt, since, 0).Run));
             default:
-                return scope.Within(node, attempt);
+                return scope.Within(node, attempt, since);
         }
+    }
+
+    // Whether an attempt that has ended went on from an earlier one is seen from what was executed inside.
+    private int SinceOf(Node node, PathScope scope, int attempt)
+    {
+        for (var since = attempt; since > 1; since--)
+        {
+            var run = scope.Within(node, attempt, since).Run;
+            if (executions.Keys.Any(key => key.Path.StartsWith(run, StringComparison.Ordinal) && key.Path.Length > run.Length && key.Path[run.Length] is '/' or '['))
+                return since;
+        }
+
+        return 1;
     }
 
     // Of the items that have left executions, the last one.

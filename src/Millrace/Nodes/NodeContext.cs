@@ -15,7 +15,7 @@ internal sealed record NodeContext(Guid Instance, Guid Organisation, bool MayRep
     /// <summary>
     /// The id of an execution's effect, the same for all attempts and for all workers. A SQL node's receipt has it as its
     /// key; receivers of requests and handlers get it as their idempotency key, by which they can tell a second attempt
-    /// after a lost answer for what it is.
+    /// after a lost answer for what it is. A caller's retry goes on with the same ones.
     /// </summary>
-    public static Guid EffectOf(Guid instance, NodeKey key) => HashedId.Of($"{instance:N}{key.Path}#{key.Iteration}");
+    public static Guid EffectOf(Guid instance, NodeKey key) => HashedId.Of($"{instance:N}{PathScope.EffectOf(key.Path)}#{key.Iteration}");
 }

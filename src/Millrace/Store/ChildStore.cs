@@ -44,7 +44,7 @@ internal sealed record FailedChild(int Place, Guid Id, InstanceStatus Status, No
 internal sealed class ChildStore(Database database, StoreClock clock)
 {
     /// <summary>The group of the children that an execution starts.</summary>
-    public static Guid GroupOf(Guid parent, NodeKey key) => HashedId.Of($"{parent:N}{key.Path}#{key.Iteration}#{key.Attempt}");
+    public static Guid GroupOf(Guid parent, NodeKey key) => HashedId.Of($"{parent:N}{PathScope.EffectOf(key.Path)}#{key.Iteration}#{key.Attempt}");
 
     /// <summary>
     /// Starts children, unless they have been started before. Returns the number of children's ends that the parent's row
