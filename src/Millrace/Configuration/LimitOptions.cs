@@ -17,6 +17,13 @@ public sealed class LimitOptions
     [Range(1, 100_000)]
     public int Branches { get; set; } = 1_000;
 
+    /// <summary>
+    /// Items of one <c>forEach</c> with <c>spread</c>. They are started, and told to end, in one transaction, and everybody's
+    /// checkpoints stand still for a part of that time.
+    /// </summary>
+    [Range(1, 1_000_000)]
+    public int SpreadItems { get; set; } = 50_000;
+
     /// <summary>How deep workflows may start each other.</summary>
     [Range(1, 1_000)]
     public int RunDepth { get; set; } = 64;

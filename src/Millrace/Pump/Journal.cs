@@ -36,7 +36,7 @@ internal sealed record Journal(Workflow Workflow, InstanceFacts Facts, InstanceS
             // The end of something that nobody waits for leaves no trace, and could not be told again.
             events = happened is not (NodeCompleted or NodeFailed) || decision.Ended.Count > 0 ? events.Add(happened) : events,
             Ended = Ended.AddRange(decision.Ended),
-            Commands = decision.Commands.Count == 0 ? Commands : Joined(Commands, decision.Commands, decision.State.Lingering),
+            Commands = decision.Commands.Count == 0 ? Commands : Joined(Commands, decision.Commands),
         };
         return decision.State.Lingering.IsEmpty ? taken : taken.WithoutUnbegun(Commands, happened.At);
     }
@@ -48,17 +48,31 @@ internal sealed record Journal(Workflow Workflow, InstanceFacts Facts, InstanceS
     public Journal End(Outcome outcome) => this with
     {
         State = State with { Root = null, Ending = null, Lingering = [], Outcome = outcome },
-        Commands = Waiting(),
+        Commands = [.. Commands.OfType<CancelChildren>().Union(Waiting().OfType<CancelChildren>())],
         Resume = null,
     };
 
-    /// <summary>Gives the commands of everything that is being executed and not begun here: a worker before had begun it.</summary>
+    /// <summary>
+    /// Gives the commands of everything that is being executed and not begun here: a worker before had begun it, but for
+    /// children that nobody waits for any more. Whether those were started is seen from the store.
+    /// </summary>
     public Journal Reissue()
     {
-        var given = Commands.Select(static command => command.Key).ToHashSet();
+        var given = Commands.OfType<Execute>().Select(static command => command.Key).ToHashSet();
         List<Command> outstanding = [.. Machine.Outstanding(Workflow, Facts, State).Where(command => !given.Contains(command.Key))];
-        return this with { Commands = Joined(Commands, outstanding, State.Lingering), reissued = reissued.Union(outstanding.Select(static command => command.Key)) };
+        if (outstanding.Exists(static command => command is StartChildren))
+        {
+            var unwanted = Unwanted().ToHashSet();
+            outstanding.RemoveAll(command => command is StartChildren && unwanted.Contains(command.Key));
+        }
+
+        return this with { Commands = Joined(Commands, outstanding), reissued = reissued.Union(outstanding.Select(static command => command.Key)) };
     }
+
+    /// <summary>The executions whose children were, or are being, told that nobody waits for them, and whose end is awaited all the same.</summary>
+    public IEnumerable<NodeKey> Unwanted() => ActivePath.Of(Workflow, Facts, State)
+        .Where(active => active.Frame.Activity is AwaitingChildren && (active.Frame.TimedOut || State.Lingering.Exists(item => item.Key == active.Key)))
+        .Select(static active => active.Key);
 
     /// <summary>Whether the next checkpoint has something to tell.</summary>
     public bool HasToTell => !Ended.IsEmpty || Commands.Any(static command => command is CancelChildren);
@@ -98,17 +112,15 @@ internal sealed record Journal(Workflow Workflow, InstanceFacts Facts, InstanceS
     }
 
     // What has not begun need not be stopped.
-    private ImmutableArray<Command> Joined(ImmutableArray<Command> commands, IReadOnlyList<Command> further, ImmutableList<Lingering> lingering)
+    private ImmutableArray<Command> Joined(ImmutableArray<Command> commands, IReadOnlyList<Command> further)
     {
         if (commands.IsEmpty && further.All(static command => command is Execute))
             return [.. further];
         var joined = commands.ToBuilder();
         foreach (var command in further)
         {
-            // A worker before may have started children that are to be started once more: they are told all the same. Those
-            // whose end is awaited must have been started.
-            if (command is Execute || lingering.Exists(item => item.Key == command.Key)
-                || !RemoveUnbegun(joined, command.Key) || (command is CancelChildren && reissued.Contains(command.Key)))
+            // A worker before may have started children that are to be started once more: they are told all the same.
+            if (command is Execute || !RemoveUnbegun(joined, command.Key) || (command is CancelChildren && reissued.Contains(command.Key)))
                 joined.Add(command);
         }
 

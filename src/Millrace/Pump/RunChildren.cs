@@ -23,8 +23,16 @@ internal sealed class RunChildren(ClaimedInstance claim, RunServices services)
             foreach (var active in waiting)
             {
                 var group = ChildStore.GroupOf(claim.Id, active.Key);
-                if (groups.TryGetValue(group, out var stands) && await EndAsync(active, group, stands, cancel) is { } end)
+                if (!groups.TryGetValue(group, out var stands))
+                {
+                    // Only the holder of the lease starts children, and none where nobody waits for them any more.
+                    if (journal.Unwanted().Contains(active.Key))
+                        ends.Add(new NodeFailed(services.Clock.Now, active.Key, Turn.Unbegun));
+                }
+                else if (await EndAsync(active, group, stands, cancel) is { } end)
+                {
                     ends.Add(end);
+                }
             }
         }
 
@@ -52,7 +60,7 @@ internal sealed class RunChildren(ClaimedInstance claim, RunServices services)
     {
         var (start, failure) = command.Node is RunNode run
             ? await OfWorkflowAsync(run, facts, command, cancel)
-            : (OfItems((ForEachNode)command.Node, facts, command), null);
+            : TooManyItems(command) is { } tooMany ? (null, tooMany) : (OfItems((ForEachNode)command.Node, facts, command), null);
         if (start is null)
             return new(failure!);
         var counted = await services.Children.StartAsync(start, cancel);
@@ -80,6 +88,10 @@ internal sealed class RunChildren(ClaimedInstance claim, RunServices services)
     private ChildStart OfItems(ForEachNode node, InstanceFacts facts, StartChildren command) => new(
         claim.Lease, command.Key, command.Resumes, claim.DefinitionHash, claim.Workflow, claim.Version, claim.Priority, Json.FromText("{}"),
         node.Path, (short)(claim.Depth + 1), true, node.Concurrency ?? int.MaxValue, ItemScope.Write(facts, command.Names), command.Inputs);
+
+    private NodeFailure? TooManyItems(StartChildren command) => command.Inputs.Length <= services.Limits.SpreadItems
+        ? null
+        : new($"the list has {command.Inputs.Length:N0} items; a forEach with spread may have {services.Limits.SpreadItems:N0} (Millrace:Limits:SpreadItems)", "too_many_items", Retryable: false);
 
     private NodeFailure? TooDeep() => claim.Depth < services.Limits.RunDepth
         ? null

@@ -28,6 +28,9 @@ internal static partial class RunMachine
         // What has been done elsewhere is cheaper looked at now than after a park.
         if (run.LookWanted)
             return new Look();
+        // How children have ended may be because it is cancelled, and not the other way round.
+        if (run.IsCatchingUp)
+            return (run.Standing.CancelRequested ? null : News(run, journal)) ?? new Tick();
         if (run.IsIdle && !MustHold(run, now))
             return Park(run, journal);
         if (journal.HasToTell)
@@ -36,16 +39,22 @@ internal static partial class RunMachine
             return new Begin(commands);
         if (run.Standing.Suspended)
             return new Wait(null);
-        if (run.Standing.Signals > journal.State.Mailbox.Seen)
-            return new ReadSignals(journal.State.Mailbox.Seen);
-        if (run.HasNewsOfChildren)
-            return new ReadChildren(journal, run.Standing.ChildEnds);
+        if (News(run, journal) is { } read)
+            return read;
         return journal.State.NextDue <= now ? new Tick() : new Wait(journal.State.NextDue);
     }
 
-    // A short wait is cheaper sat out than parked, and what has come is taken in before parking.
+    // What has come, and has not been looked at.
+    private static RunStep? News(RunState run, Journal journal) =>
+        run.Standing.Signals > journal.State.Mailbox.Seen ? new ReadSignals(journal.State.Mailbox.Seen)
+        : run.HasNewsOfChildren ? new ReadChildren(journal, run.Standing.ChildEnds)
+        : null;
+
+    // A short wait is cheaper sat out than parked, and what has come is taken in before parking. Whether children that are told
+    // to end were ever started is seen after that.
     private static bool MustHold(RunState run, DateTimeOffset now) => !run.Standing.Suspended
-        && (run.Standing.Signals > run.Journal!.State.Mailbox.Seen
+        && (run.Journal!.Commands.Any(static command => command is CancelChildren)
+            || run.Standing.Signals > run.Journal.State.Mailbox.Seen
             || run.HasNewsOfChildren
             || run.Journal.State.NextDue - now <= run.Rules.HoldWait);
 
@@ -71,7 +80,7 @@ internal static partial class RunMachine
     private static RunStep HandBack(RunState run) => run switch
     {
         { IsUnsure: false, Journal: { HasToTell: true } journal } => Progress(run, journal),
-        { Durable: { } durable } => new Write(new ParkCheckpoint(run.Claim.Lease, [], DateTimeOffset.UnixEpoch, durable, WaitingOn.Nothing, Seen(run)), IsLast: true),
+        { IsCatchingUp: false, Durable: { } durable } => new Write(new ParkCheckpoint(run.Claim.Lease, [], DateTimeOffset.UnixEpoch, durable, WaitingOn.Nothing, Seen(run)), IsLast: true),
         _ => new Release(null, TimeSpan.Zero),
     };
 

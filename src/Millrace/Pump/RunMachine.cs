@@ -43,9 +43,9 @@ internal static partial class RunMachine
         {
             ChildrenLooked = true,
             ChildrenSeen = Math.Max(run.ChildrenSeen, read.Counted),
-            Journal = run.Journal!.Take(read.Ends),
+            Journal = run.Journal!.Take(read.Ends.Where(end => IsNews(run, end))),
         },
-        Ticked tick => run with { Journal = run.Journal!.Take(new TimerDue(tick.At)) },
+        Ticked tick => run.IsCatchingUp ? CatchUp(run, tick.At) : run with { Journal = run.Journal!.Take(new TimerDue(tick.At)) },
         Written written => Answered(run, written),
         Weighed weighed => run.Journal!.State.Outcome is null && TooLarge(run, weighed.Bytes) is { } outcome ? run with { Journal = run.Journal.End(outcome) } : run,
         WriteUnsure => run with { IsUnsure = true },
@@ -75,10 +75,32 @@ internal static partial class RunMachine
             journal = Poison(run, loaded.At, journal);
         else if (journal.State is { Root: null, Ending: null } && (run.Claim.IsTakenOver || !run.Standing.CancelRequested))
             journal = journal.Take(new Started(run.Claim.StartedAt)) is var started && run.Claim.IsTakenOver ? started.Carried(started.Commands) : started;
-        // What was to begin before the takeover may have been begun by the worker before: a request that comes now finds it so.
-        if (run.Claim.IsTakenOver && journal.State.NextDue <= loaded.At)
-            journal = journal.Take(new TimerDue(loaded.At)) is var due ? due.Carried(due.Commands) : journal;
-        run = Heed(run with { Journal = journal }, loaded.At);
+        run = WithChildren(run with { Journal = journal });
+        return run.Claim.IsTakenOver && journal.State.NextDue <= loaded.At ? run with { IsCatchingUp = true } : GoOn(run, loaded.At);
+    }
+
+    // Children may be there that neither this worker has started nor the row tells of.
+    private static RunState WithChildren(RunState run) => !run.HadChildren && (run.Claim.IsTakenOver || run.Claim.Snapshot is not null)
+        ? run with { HadChildren = ActivePath.Of(run.Journal!.Workflow, run.Journal.Facts, run.Journal.State).Any(static active => active.Frame.Activity is AwaitingChildren) }
+        : run;
+
+    // What is just being started is not there yet. Before a timer that may have been taken in already, only what had completed
+    // counts: children may have failed because their parent had given them up by then.
+    private static bool IsNews(RunState run, InstanceEvent end) =>
+        end is not NodeFailed failed || (!run.IsCatchingUp && !(failed.Failure == Turn.Unbegun && run.Running.Contains(failed.Key)));
+
+    // What was to begin before the takeover may have been begun by the worker before: a request finds it so. What had come in
+    // time has been taken in before.
+    private static RunState CatchUp(RunState run, DateTimeOffset at)
+    {
+        var due = run.Journal!.Take(new TimerDue(at));
+        run = run with { IsCatchingUp = false, ChildrenLooked = false, Journal = due.Carried([.. due.Commands.Where(static command => command is Execute)]) };
+        return GoOn(WithChildren(run), at);
+    }
+
+    private static RunState GoOn(RunState run, DateTimeOffset at)
+    {
+        run = Heed(run, at);
         return run with { Journal = run.Journal!.Reissue() };
     }
 
@@ -99,7 +121,7 @@ internal static partial class RunMachine
     private static RunState Observe(RunState run, DateTimeOffset at, Standing told) => Heed(run with { Standing = run.Standing.With(told) }, at);
 
     private static RunState Heed(RunState run, DateTimeOffset at) =>
-        run is { CancelTaken: false, Standing: { CancelRequested: true, CancelReason: var reason }, Journal: { } journal }
+        run is { CancelTaken: false, IsCatchingUp: false, Standing: { CancelRequested: true, CancelReason: var reason }, Journal: { } journal }
             ? run with { CancelTaken = true, Journal = journal.Take(new CancelRequested(at, reason)) }
             : run;
 
@@ -159,6 +181,8 @@ internal static partial class RunMachine
                     HasShownLife = true,
                     SavedExecutions = checkpoint is SaveCheckpoint save ? save.State.Executions : run.SavedExecutions,
                     Journal = run.Journal!.Stored(),
+                    // Whether those that were told were ever started is seen now.
+                    ChildrenLooked = run.ChildrenLooked && checkpoint.UnwantedGroups.Count == 0,
                 };
                 return Observe(run, written.At, answer.Standing!.Value);
         }

@@ -43,7 +43,7 @@ internal sealed record RunState(ClaimedInstance Claim, RunRules Rules)
     /// <summary>Whether something was written to the row that has not been looked at.</summary>
     public bool LookWanted { get; init; }
 
-    /// <summary>Whether the instance has, or had, children.</summary>
+    /// <summary>Whether the instance has, or had, children, as far as is known.</summary>
     public bool HadChildren { get; init; }
 
     /// <summary>Whether the children were looked at since they were started, or the instance was claimed.</summary>
@@ -87,6 +87,9 @@ internal sealed record RunState(ClaimedInstance Claim, RunRules Rules)
 
     /// <summary>Whether one execution has met errors of our own as often as one may.</summary>
     public bool IsNodePoisoned => FaultBefore is { Node: not null } fault && fault.Tries >= Rules.MaxTakeovers;
+
+    /// <summary>Whether a timer of before the takeover is yet to be taken in, once what had come by then has been.</summary>
+    public bool IsCatchingUp { get; init; }
 
     /// <summary>Whether there may be ends of children that have not been looked at.</summary>
     public bool HasNewsOfChildren => HadChildren && (!ChildrenLooked || Standing.ChildEnds > ChildrenSeen);

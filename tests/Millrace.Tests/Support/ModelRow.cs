@@ -38,6 +38,12 @@ internal sealed class ModelRow(Guid id)
 
     public List<Signal> Signals { get; } = [];
 
+    /// <summary>The groups whose children were told that nobody waits for them.</summary>
+    public HashSet<Guid> ToldGroups { get; } = [];
+
+    /// <summary>The groups that were left running, and untold, when the instance ended.</summary>
+    public List<Guid> Orphans { get; } = [];
+
     public IEnumerable<Guid> OpenGroups => groups.Except(endedGroups);
 
     private Standing standing;
@@ -101,12 +107,14 @@ internal sealed class ModelRow(Guid id)
         History.AddRange(checkpoint.Ended
             .Select((execution, index) => new HistoryLine(execution, index == 0 ? checkpoint.Events : null))
             .Where(line => History.TrueForAll(known => known.Execution.Ordinal != line.Execution.Ordinal)));
+        ToldGroups.UnionWith(checkpoint.UnwantedGroups.Where(groups.Contains));
         if (checkpoint.ShowsLife)
             claims = 1;
         switch (checkpoint)
         {
             case FinishCheckpoint finish:
                 Outcome = finish.Outcome;
+                Orphans.AddRange(OpenGroups.Except(ToldGroups));
                 return new(true);
             case ParkCheckpoint park:
                 ReadyAt = standing.CancelRequested && park.State.Ending is null ? now
@@ -168,6 +176,8 @@ internal sealed class ModelRow(Guid id)
         standing = standing with { ChildEnds = standing.ChildEnds + 1 };
         return standing.ChildEnds;
     }
+
+    public bool WereStarted(Guid group) => groups.Contains(group);
 
     public bool HaveEnded(Guid group) => endedGroups.Contains(group);
 

@@ -62,8 +62,11 @@ internal sealed class ModelServer(ModelRow row, Workflow workflow, InstanceFacts
             run.Inbox.Add(new Interrupted());
     }
 
+    /// <summary>How many nodes have failed.</summary>
+    public int Failures { get; private set; }
+
     /// <summary>A node that is being executed ends, fails, or meets an error of our own.</summary>
-    public void EndNode(DateTimeOffset now, bool breaks = false)
+    public void EndNode(DateTimeOffset now, bool breaks = false, bool fails = false)
     {
         var executing = Runs.SelectMany(run => run.Executing.Select(command => (run, command))).ToList();
         if (executing.Count == 0)
@@ -72,6 +75,11 @@ internal sealed class ModelServer(ModelRow row, Workflow workflow, InstanceFacts
         run.Executing.Remove(command);
         if (breaks)
             run.Inbox.Add(new ExecutionBroke(command.Key));
+        else if (fails)
+        {
+            Failures++;
+            run.Inbox.Add(new ExecutionEnded(command.Key, new NodeFailed(now, command.Key, new("it is not to be", "no", Retryable: random.Next(2) == 0))));
+        }
         else if (command is StartChildren start)
             run.Inbox.Add(new ExecutionEnded(start.Key, null, row.StartChildren(run.Key, ChildStore.GroupOf(facts.Id, start.Key))));
         else
@@ -161,14 +169,30 @@ internal sealed class ModelServer(ModelRow row, Workflow workflow, InstanceFacts
             default:
                 if (step is Release or Write { IsLast: true })
                     run.Executing.Clear();
+                else if (step is Write)
+                    Settle(run);
                 run.Step = step;
                 break;
         }
     }
 
+    // Children that are just being started are told that nobody waits for them once they are there.
+    private void Settle(ModelRun run)
+    {
+        var unwanted = run.State.Journal!.Commands.OfType<CancelChildren>().Select(command => command.Key).ToHashSet();
+        foreach (var start in run.Executing.OfType<StartChildren>().Where(start => unwanted.Contains(start.Key)).ToList())
+        {
+            run.Executing.Remove(start);
+            run.Inbox.Add(new ExecutionEnded(start.Key, null, row.StartChildren(run.Key, ChildStore.GroupOf(facts.Id, start.Key))));
+        }
+    }
+
     private RunEvent AnswerOf(ModelRun run, RunStep step, DateTimeOffset now) => step switch
     {
-        Load load => new Loaded(now, new(workflow, facts, load.WithHistory ? row.Fold(workflow, facts) : Snapshot(run))),
+        Load load => new Loaded(now, new(workflow, facts, load.WithHistory ? row.Fold(workflow, facts) : Snapshot(run)))
+        {
+            LeftGroups = load.WithLeftGroups ? [.. row.OpenGroups] : [],
+        },
         Write write => new Written(now, write.Checkpoint, row.Store(write.Checkpoint, now)),
         ReadSignals read => new SignalsRead(now, [.. row.Signals.Where(signal => signal.Number > read.After)]),
         ReadChildren read => new ChildrenRead(Ends(read.Journal, now), read.Counted),
@@ -180,12 +204,22 @@ internal sealed class ModelServer(ModelRow row, Workflow workflow, InstanceFacts
     private static InstanceState Snapshot(ModelRun run) =>
         run.State.Claim.Snapshot is { } snapshot ? StateJson.Read(snapshot) : InstanceState.Initial;
 
-    private List<InstanceEvent> Ends(Journal journal, DateTimeOffset now) =>
-    [
-        .. ActivePath.Of(workflow, facts, journal.State)
-            .Where(active => active.Frame.Activity is AwaitingChildren && row.HaveEnded(ChildStore.GroupOf(facts.Id, active.Key)))
-            .Select(active => new NodeCompleted(now, active.Key, Json.FromText("1"))),
-    ];
+    private List<InstanceEvent> Ends(Journal journal, DateTimeOffset now)
+    {
+        var ends = new List<InstanceEvent>();
+        foreach (var active in ActivePath.Of(workflow, facts, journal.State).Where(active => active.Frame.Activity is AwaitingChildren))
+        {
+            var group = ChildStore.GroupOf(facts.Id, active.Key);
+            if (!row.WereStarted(group) && journal.Unwanted().Contains(active.Key))
+                ends.Add(new NodeFailed(now, active.Key, Turn.Unbegun));
+            else if (row.HaveEnded(group) && row.ToldGroups.Contains(group))
+                ends.Add(new NodeFailed(now, active.Key, new("it was cancelled", "child_cancelled")));
+            else if (row.HaveEnded(group))
+                ends.Add(new NodeCompleted(now, active.Key, Json.FromText("1")));
+        }
+
+        return ends;
+    }
 }
 
 /// <summary>One run, with what it has asked for and what waits for it.</summary>
