@@ -51,7 +51,9 @@ WITH ended AS (
     RETURNING child.child_id
 ), begun AS (
     UPDATE millrace.work AS work
-    SET ready_at = now()
+    -- One that is suspended begins when it is resumed.
+    SET ready_at  = CASE WHEN work.suspended THEN work.ready_at ELSE now() END,
+        resume_at = CASE WHEN work.suspended THEN now() ELSE work.resume_at END
     FROM released
     WHERE work.bucket = $1 AND work.id = released.child_id AND work.lease_token IS NULL
 )

@@ -160,6 +160,79 @@ public sealed class ChildrenTests(ServerFixture fixture) : IClassFixture<ServerF
     }
 
     [Fact]
+    public async Task Items_are_undone_though_their_parent_has_been_deleted_meanwhile()
+    {
+        var connection = await TestCluster.CreateDatabaseAsync();
+        await using (var first = await TestServer.StartAsync(connection, ("ApiKey", Key), ("Pump:HoldWait", "00:00:00")))
+        {
+            await TestCluster.ExecuteAsync(connection, "create table undone (n integer)");
+            var id = await first.StartInstanceAsync("""
+                {"do":[{"set":{"one":1}},{"forEach":[1,2,3],"item":"i","spread":true,"do":[
+                  {"sql":"select 1 as n","compensate":[{"sleep":"3s"},{"sql":"insert into undone values ({{ i }}::integer + {{ one }}::integer)"}]},{"waitForSignal":"never"}]}]}
+                """);
+            await TestServer.EventuallyAsync(() => TestCluster.ScalarAsync<bool>(connection, "select count(*) = 4 from millrace.work where status = 2"), "all wait");
+            await first.PostAsync($"instances/{id}/cancel", null);
+            Assert.Equal("cancelled", (await first.InstanceAsync(id, "30s")).GetProperty("status").GetString());
+            await TestServer.EventuallyAsync(
+                () => TestCluster.ScalarAsync<bool>(connection, "select count(*) = 3 and bool_and(cancel_requested and status = 2) from millrace.work"), "they are about to undo");
+            Assert.Equal(HttpStatusCode.NoContent, (await first.SendAsync(HttpMethod.Delete, $"instances/{id}", null)).Status);
+            Assert.Equal(HttpStatusCode.NotFound, (await first.GetAsync($"instances/{id}")).Status);
+        }
+
+        await using (var second = await TestServer.StartAsync(connection, ("ApiKey", Key)))
+        {
+            await TestServer.EventuallyAsync(() => TestCluster.ScalarAsync<bool>(connection, "select not exists (select from millrace.work)"), "all have ended");
+            Assert.Equal("2 3 4", await TestCluster.ScalarAsync<string>(connection, "select string_agg(n::text, ' ' order by n) from undone"));
+            await second.Service<Maintenance>().TendStoreAsync(CancellationToken.None);
+            Assert.Equal(0, await TestCluster.ScalarAsync<long>(connection, "select count(*) from millrace.child_group"));
+        }
+
+        await TestCluster.DropDatabaseAsync(connection);
+    }
+
+    [Fact]
+    public async Task An_item_that_is_suspended_while_it_waits_for_its_turn_begins_when_it_is_resumed()
+    {
+        var id = await server.StartInstanceAsync("""{"do":[{"forEach":[1,2],"spread":true,"concurrency":1,"do":[{"waitForSignal":"go"},{"set":{"n":1}}]}]}""");
+        async Task<Guid> ItemAsync(int place) => await TestCluster.ScalarAsync<Guid>(
+            fixture.ConnectionString, $"select coalesce((select child_id from millrace.child where parent_id = '{id}' and place = {place}), '00000000-0000-0000-0000-000000000000')");
+        await TestServer.EventuallyAsync(async () => await ItemAsync(0) is var item && item != Guid.Empty && (await server.InstanceAsync($"{item}")).GetProperty("status").GetString() is "waiting", "the first one waits");
+        var second = await ItemAsync(1);
+        Assert.Equal(HttpStatusCode.Accepted, (await server.PostAsync($"instances/{second}/suspend", null)).Status);
+        await server.PostAsync($"instances/{await ItemAsync(0)}/signals/go", null);
+        await server.InstanceAsync($"{await ItemAsync(0)}", "30s");
+        Assert.True(await TestCluster.ScalarAsync<bool>(fixture.ConnectionString, $"select suspended and ready_at = 'infinity' and resume_at <= now() from millrace.work where id = '{second}'"));
+        Assert.Equal(HttpStatusCode.Accepted, (await server.PostAsync($"instances/{second}/resume", null)).Status);
+        await server.PostAsync($"instances/{second}/signals/go", null);
+        Assert.Equal("""[{"n":1},{"n":1}]""", (await server.InstanceAsync(id, "30s")).GetProperty("result").GetRawText());
+    }
+
+    [Fact]
+    public async Task A_list_that_is_too_long_to_spread_is_refused()
+    {
+        await using var narrow = await TestServer.StartAsync(await TestCluster.CreateDatabaseAsync(), ("Limits:SpreadItems", "3"));
+        var error = (await narrow.RunNodesAsync("""{"forEach":[1,2,3,4],"spread":true,"do":[{"set":{"n":1}}]}""")).GetProperty("error");
+        Assert.Equal("too_many_items", error.GetProperty("code").GetString());
+        Assert.Contains("Millrace:Limits:SpreadItems", error.GetProperty("message").GetString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("run")]
+    [InlineData("forEach")]
+    public async Task What_was_suspended_before_its_children_began_is_cancelled_without_them(string kind)
+    {
+        await server.PutAsync("workflows/unbegun", """{"do":[{"waitForSignal":"never"}]}""");
+        var children = kind is "run" ? """{"run":"unbegun","compensate":[{"sql":"select 1"}]}""" : """{"forEach":[1,2],"spread":true,"do":[{"waitForSignal":"never"}],"compensate":[{"sql":"select 1"}]}""";
+        var id = await server.StartInstanceAsync($$"""{"do":[{"sql":"select pg_sleep(0.5)"},{{children}}]}""");
+        await TestServer.EventuallyAsync(() => TestCluster.ScalarAsync<bool>(fixture.ConnectionString, "select exists (select from pg_stat_activity where query like 'select pg_sleep(0.5)%' and state = 'active')"), "the node before runs");
+        await server.PostAsync($"instances/{id}/suspend", null);
+        await TestServer.EventuallyAsync(async () => (await server.InstanceAsync(id)).GetProperty("status").GetString() is "suspended" && (await server.NodesAsync(id)).Count == 1, "it is suspended");
+        await server.PostAsync($"instances/{id}/cancel", null);
+        Assert.Equal("cancelled", (await server.InstanceAsync(id, "30s")).GetProperty("status").GetString());
+        Assert.Equal(0, await TestCluster.ScalarAsync<long>(fixture.ConnectionString, $"select count(*) from millrace.instance where parent_id = '{id}'"));
+    }
+
+    [Fact]
     public async Task Spread_items_are_instances_that_read_their_surroundings()
     {
         var instance = await server.RunAsync(
