@@ -122,9 +122,9 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
             var renewed = await claims.RenewAsync(bucket, [.. batch.Select(run => run.Key)], settings.Lease, limit.Token);
             foreach (var run in batch)
             {
-                if (renewed.TryGetValue(run.Key, out var standing))
+                if (renewed.Renewed.TryGetValue(run.Key, out var standing))
                     run.Renewed(sent, standing);
-                else
+                else if (!renewed.Locked.Contains(run.Key))
                     Lose(run);
             }
 

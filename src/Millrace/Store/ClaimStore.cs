@@ -37,11 +37,19 @@ internal sealed record ClaimedInstance(
     public Lease Lease => new(Id, Organisation, LeaseToken, StartedAt, Membership);
 }
 
+/// <summary>What became of leases that were to be renewed; those that are in neither are lost.</summary>
+/// <param name="Renewed">Those that were, with what has been asked of their instances.</param>
+/// <param name="Locked">Those that hold, but somebody keeps their rows locked.</param>
+internal sealed record Renewal(IReadOnlyDictionary<LeaseKey, Standing> Renewed, IReadOnlySet<LeaseKey> Locked);
+
 /// <summary>Claims ready instances and keeps their leases.</summary>
 internal sealed class ClaimStore(Database database, LowWater water, StoreClock clock, TimeProvider time, ILogger<ClaimStore> log)
 {
     // How long nobody looks again at an instance that cannot be run, because not all of it is there.
     private static readonly TimeSpan WithoutFacts = TimeSpan.FromMinutes(5);
+
+    private const int RenewalTries = 5;
+    private static readonly TimeSpan BetweenRenewals = TimeSpan.FromMilliseconds(20);
 
     /// <summary>Claims up to a number of ready instances of one bucket.</summary>
     public async Task<IReadOnlyList<ClaimedInstance>> ClaimAsync(short bucket, int limit, TimeSpan lease, string worker, CancellationToken cancel)
@@ -134,20 +142,48 @@ internal sealed class ClaimStore(Database database, LowWater water, StoreClock c
         }
     }
 
-    /// <summary>Renews leases of one bucket; returns those that still hold, with what has been asked of their instances.</summary>
-    public async Task<IReadOnlyDictionary<LeaseKey, Standing>> RenewAsync(
-        short bucket, IReadOnlyList<LeaseKey> leases, TimeSpan lease, CancellationToken cancel)
+    /// <summary>Renews leases of one bucket.</summary>
+    public async Task<Renewal> RenewAsync(short bucket, IReadOnlyList<LeaseKey> leases, TimeSpan lease, CancellationToken cancel)
     {
-        await using var command = database.Batches.CreateCommand(SqlText.Renew);
+        var renewed = new Dictionary<LeaseKey, Standing>();
+        var left = leases;
+        for (var tries = 1; ; tries++)
+        {
+            await using (var command = LeaseCommand(SqlText.Renew, bucket, left))
+            {
+                command.Parameters.Add(Columns.Value(lease));
+                await using var reader = await command.ExecuteReaderAsync(cancel);
+                while (await reader.ReadAsync(cancel))
+                    renewed[new(reader.GetGuid(0), reader.GetInt64(1))] = ReadStanding(reader, 2);
+            }
+
+            left = [.. left.Where(key => !renewed.ContainsKey(key))];
+            if (left.Count > 0)
+                left = await HeldAsync(bucket, left, cancel);
+            if (left.Count == 0 || tries == RenewalTries)
+                return new(renewed, left.ToHashSet());
+            // Mostly a checkpoint of this process that is under way.
+            await Task.Delay(BetweenRenewals * tries, time, cancel);
+        }
+    }
+
+    private async Task<IReadOnlyList<LeaseKey>> HeldAsync(short bucket, IReadOnlyList<LeaseKey> leases, CancellationToken cancel)
+    {
+        await using var command = LeaseCommand(SqlText.Held, bucket, leases);
+        await using var reader = await command.ExecuteReaderAsync(cancel);
+        var held = new List<LeaseKey>();
+        while (await reader.ReadAsync(cancel))
+            held.Add(new(reader.GetGuid(0), reader.GetInt64(1)));
+        return held;
+    }
+
+    private NpgsqlCommand LeaseCommand(string sql, short bucket, IReadOnlyList<LeaseKey> leases)
+    {
+        var command = database.Batches.CreateCommand(sql);
         command.Parameters.Add(Columns.Value(bucket));
         command.Parameters.Add(Columns.Value(leases.Select(held => held.Instance).ToArray()));
         command.Parameters.Add(Columns.Value(leases.Select(held => held.Token).ToArray()));
-        command.Parameters.Add(Columns.Value(lease));
-        await using var reader = await command.ExecuteReaderAsync(cancel);
-        var renewed = new Dictionary<LeaseKey, Standing>();
-        while (await reader.ReadAsync(cancel))
-            renewed[new(reader.GetGuid(0), reader.GetInt64(1))] = ReadStanding(reader, 2);
-        return renewed;
+        return command;
     }
 
     /// <summary>What has been asked of an instance; null where its lease is lost.</summary>

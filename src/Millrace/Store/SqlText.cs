@@ -26,6 +26,7 @@ internal static class SqlText
     public static readonly string History = Load("history.sql");
     public static readonly string Edges = Load("edges.sql");
     public static readonly string Begin = Load("begin.sql");
+    public static readonly string Held = Load("held.sql");
     public static readonly string LockFamily = Load("lock_family.sql");
     public static readonly string LockRows = Load("lock_rows.sql");
     public static readonly string Alive = Load("alive.sql");

@@ -107,11 +107,14 @@ public sealed class FencingTests : IAsyncLifetime
         var ends = checkpoints.StoreAsync(new FinishCheckpoint(claimed[0].Lease, [], new(InstanceStatus.Completed, Json.FromText("1"), null)));
         var goes = checkpoints.StoreAsync(new ProgressCheckpoint(claimed[1].Lease, []));
         await WaitersAsync(2);
-        var renewed = RenewAsync(claimed[0], claimed[1]);
-        await WaitersAsync(3);
+        // What somebody has locked is left out, and is not lost.
+        var renewed = await claims.RenewAsync(InstanceId.BucketOf(claimed[0].Id), [.. claimed.Select(claim => claim.Lease.Key)], TimeSpan.FromMinutes(1), CancellationToken.None);
+        Assert.Equal(claimed.Take(3).Select(claim => claim.Lease.Key).ToHashSet(), renewed.Locked);
+        Assert.Equal(claimed.Skip(3).Select(claim => claim.Lease.Key).ToHashSet(), renewed.Renewed.Keys.ToHashSet());
+        await WaitersAsync(2);
         await second.DisposeAsync();
         Assert.True((await goes).Held && (await ends).Held);
-        Assert.Equal([claimed[1].Lease.Key], (await renewed).Keys);
+        Assert.Equal([claimed[1].Lease.Key], (await RenewAsync(claimed[0], claimed[1])).Keys);
         await first.DisposeAsync();
         Assert.True((await others).Held);
     }
@@ -281,8 +284,8 @@ public sealed class FencingTests : IAsyncLifetime
         () => TestCluster.ScalarAsync<bool>(connection, $"select count(*) = {count} from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"),
         $"{count} wait");
 
-    private Task<IReadOnlyDictionary<LeaseKey, Standing>> RenewAsync(params ClaimedInstance[] claimed) =>
-        claims.RenewAsync(InstanceId.BucketOf(claimed[0].Id), [.. claimed.Select(claim => claim.Lease.Key)], TimeSpan.FromMinutes(1), CancellationToken.None);
+    private async Task<IReadOnlyDictionary<LeaseKey, Standing>> RenewAsync(params ClaimedInstance[] claimed) =>
+        (await claims.RenewAsync(InstanceId.BucketOf(claimed[0].Id), [.. claimed.Select(claim => claim.Lease.Key)], TimeSpan.FromMinutes(1), CancellationToken.None)).Renewed;
 
     private static NodeExecution Execution(string path) =>
         new(0, new(path, 0, 1), "set", NodeStatus.Completed, Json.FromText("1"), null, DateTimeOffset.UtcNow, DateTimeOffset.UtcNow);
