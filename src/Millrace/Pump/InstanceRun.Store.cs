@@ -21,7 +21,20 @@ internal sealed partial class InstanceRun
 
     private async Task<RunEvent> LoadAsync(Load load)
     {
-        var workflow = await InsistAsync(cancel => services.Workflows.LoadAsync(claim.Organisation, claim.DefinitionHash, cancel));
+        Workflow workflow;
+        try
+        {
+            workflow = await InsistAsync(cancel => services.Workflows.LoadAsync(claim.Organisation, claim.DefinitionHash, cancel));
+        }
+        catch (DefinitionException e) when (state.IsPoisoned || state.Standing.CancelRequested)
+        {
+            // While versions change, another process may be able to; in the end, or where nobody wants it, it ends without.
+            var over = state.Standing.CancelRequested
+                ? new Outcome(InstanceStatus.Cancelled, null, new(state.Standing.CancelReason ?? "cancelled", null, null, 0, Turn.CancelledCode))
+                : RunMachine.Failed(e.Message, "definition");
+            return await OverAsync(new(null, [], Json.FromText("{}")), new(claim.Id, claim.Label, claim.Workflow, claim.Input ?? Json.Null, claim.Variables), over);
+        }
+
         var own = new InstanceFacts(claim.Id, claim.Label, claim.Workflow, claim.Input ?? Json.Null, claim.Variables)
         {
             Entry = claim.Entry,
@@ -46,6 +59,9 @@ internal sealed partial class InstanceRun
         }
         catch (Exception e) when (e is not (OperationCanceledException or NpgsqlException or OutOfMemoryException) && !StoreFaults.IsPassing(e))
         {
+            // Where somebody else has taken the instance over meanwhile, what was read is of two times.
+            if (await InsistAsync(cancel => services.Claims.StandingAsync(claim.Lease, cancel)) is null)
+                return new LeaseLost();
             // What is stored will be the same the next time; what the store says may not.
             services.Log.RunBroke(claim.Id, e);
             return await OverAsync(workflow, facts, RunMachine.Failed("the stored state of the instance could not be read; the server's log has the cause", RunFault.Code));

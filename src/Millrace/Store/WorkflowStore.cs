@@ -6,6 +6,10 @@ using Npgsql;
 
 namespace Millrace.Store;
 
+/// <summary>What an instance follows is not there, or is not what this version can read.</summary>
+/// <param name="message">Why.</param>
+internal sealed class DefinitionException(string message) : Exception(message);
+
 /// <summary>A version of a workflow.</summary>
 /// <param name="Name">The workflow's name.</param>
 /// <param name="Version">The version, from 1.</param>
@@ -64,7 +68,7 @@ public sealed class WorkflowStore(Database database, StorePatience patience, Tim
 
         var (document, isNoted) = await ReadAsync(organisation, hash, cancel);
         if (!WorkflowReader.TryRead(document.Element, Unlimited, out var workflow, out var faults))
-            throw new InvalidOperationException($"A stored definition cannot be read: {faults[0].Pointer}: {faults[0].Detail}");
+            throw new DefinitionException($"the stored definition cannot be read by this version: {faults[0].Pointer}: {faults[0].Detail}");
         if (isNoted)
             use.Note(key);
         else
@@ -87,7 +91,7 @@ public sealed class WorkflowStore(Database database, StorePatience patience, Tim
         await using var reader = await command.ExecuteReaderAsync(cancel);
         return await reader.ReadAsync(cancel)
             ? (reader.JsonOrNull(0)!, reader.GetBoolean(1))
-            : throw new InvalidOperationException($"The store has no definition {Convert.ToHexStringLower(hash)}.");
+            : throw new DefinitionException($"the store has no definition {Convert.ToHexStringLower(hash)}");
     }
 
     /// <summary>Stores a definition under a name. The newest version's content again is that version again.</summary>

@@ -111,6 +111,66 @@ public sealed class TakeoverTests : IAsyncLifetime
         await TestCluster.ExecuteAsync(connection, "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query like '%pg_sleep(600)%' and pid <> pg_backend_pid()");
     }
 
+    // As a worker leaves an instance that is lost with it.
+    private const string Lose = "update millrace.work set status = 1, claims = 1, lease_token = 1, worker = 'lost', leased_until = now(), ready_at = now(), begun = true";
+
+    [Fact]
+    public async Task A_signal_that_came_in_time_is_received_whoever_takes_over_after_the_time()
+    {
+        string id;
+        await using (var first = await TestServer.StartAsync(connection, ("ApiKey", Key)))
+        {
+            id = await first.StartInstanceAsync("""{"do":[{"waitForSignal":"s","timeout":"3s","as":"w"},{"return":"{{ w.timed_out }}"}]}""");
+            await TestServer.EventuallyAsync(async () => (await first.InstanceAsync(id)).GetProperty("status").GetString() is "waiting", "it waits");
+        }
+
+        await using (var idle = await TestServer.StartAsync(connection, ("ApiKey", Key), ("Pump:Enabled", "false")))
+            Assert.Equal(HttpStatusCode.Accepted, (await idle.PostAsync($"instances/{id}/signals/s", null)).Status);
+        await TestCluster.ExecuteAsync(connection, $"{Lose}, snapshot = replace(snapshot::text, to_char(now() at time zone 'utc', 'YYYY-MM-DD'), '2020-01-01')::json");
+        await using var second = await TestServer.StartAsync(connection, ("ApiKey", Key));
+        var ended = await second.InstanceAsync(id, "30s");
+        Assert.True(ended.GetProperty("result").ValueKind is JsonValueKind.False, ended.ToString());
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(""","compensate":[{"sql":"select 1"}]""")]
+    public async Task Children_of_what_is_taken_over_after_its_time_are_told(string compensate)
+    {
+        string id;
+        await using (var first = await TestServer.StartAsync(connection, ("ApiKey", Key)))
+        {
+            await first.PutAsync("workflows/child", """{"do":[{"waitForSignal":"never"}]}""");
+            id = await first.StartInstanceAsync($$"""{"do":[{"run":"child","timeout":"1h"{{compensate}}}]}""");
+            await TestServer.EventuallyAsync(() => TestCluster.ScalarAsync<bool>(connection, "select count(*) = 2 from millrace.work where status = 2"), "both wait");
+        }
+
+        await TestCluster.ExecuteAsync(connection, $"{Lose}, snapshot = replace(snapshot::text, to_char(now() at time zone 'utc', 'YYYY-MM-DD'), '2020-01-01')::json where id = '{id}'");
+        await using var second = await TestServer.StartAsync(connection, ("ApiKey", Key));
+        Assert.Equal("timeout", (await second.InstanceAsync(id, "30s")).GetProperty("error").GetProperty("code").GetString());
+        await TestServer.EventuallyAsync(() => TestCluster.ScalarAsync<bool>(connection, "select not exists (select from millrace.work)"), "nothing is left");
+        Assert.Equal(1, await TestCluster.ScalarAsync<long>(connection, "select count(*) from millrace.outcome where status = 6"));
+    }
+
+    [Fact]
+    public async Task One_whose_definition_cannot_be_read_is_tried_and_ends_and_can_be_cancelled_before()
+    {
+        await using var server = await TestServer.StartAsync(connection, ("ApiKey", Key), ("Pump:MaxTakeovers", "2"));
+        var id = await server.StartInstanceAsync("""{"do":[{"waitForSignal":"s"},{"sql":"select 1"}]}""");
+        var other = await server.StartInstanceAsync("""{"do":[{"waitForSignal":"s"},{"sql":"select 2"}]}""");
+        await TestServer.EventuallyAsync(() => TestCluster.ScalarAsync<bool>(connection, "select count(*) = 2 from millrace.work where status = 2"), "both wait");
+        await TestCluster.ExecuteAsync(connection, "update millrace.definition set document = replace(document::text, '\"sql\"', '\"later\"')::json");
+        await using var second = await TestServer.StartAsync(connection, ("ApiKey", Key), ("Pump:MaxTakeovers", "2"));
+        await server.DisposeAsync();
+        foreach (var waiting in new[] { id, other })
+            await second.PostAsync($"instances/{waiting}/signals/s", null);
+        await second.PostAsync($"instances/{other}/cancel", null);
+        Assert.Equal("cancelled", (await second.InstanceAsync(other, "30s")).GetProperty("status").GetString());
+        var error = (await second.InstanceAsync(id, "60s")).GetProperty("error");
+        Assert.Equal("definition", error.GetProperty("code").GetString());
+        Assert.Contains("/do/1", error.GetProperty("message").GetString(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task One_that_takes_its_workers_down_takes_nobody_with_it()
     {
