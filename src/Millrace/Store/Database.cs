@@ -27,6 +27,9 @@ public sealed class Database : IAsyncDisposable, IDisposable
     // was empty may go through the whole of it for every row. The batch shares the cost of the planning.
     private const string PlanAnew = "-c plan_cache_mode=force_custom_plan";
 
+    // What a statement decides it decides on the rows as they are once it has locked them, whatever the database's default is.
+    private const string ReadCommitted = @"-c default_transaction_isolation=read\ committed";
+
     static Database() => NpgsqlBehaviour.Apply();
 
     /// <summary>Makes the pools; nothing is connected yet.</summary>
@@ -133,7 +136,7 @@ public sealed class Database : IAsyncDisposable, IDisposable
         if (!given.Contains("Auto Prepare Min Usages"))
             builder.AutoPrepareMinUsages = 2;
         (builder.NoResetOnClose, builder.Options) =
-            (true, $"{IndexesOnly} {planning} {ConnectionStrings.SessionChecks(settings.Sql.ClientCheckInterval)} {builder.Options}".TrimEnd());
+            (true, $"{IndexesOnly} {planning} {ReadCommitted} {ConnectionStrings.SessionChecks(settings.Sql.ClientCheckInterval)} {builder.Options}".TrimEnd());
         return builder.ConnectionString;
     }
 }

@@ -9,6 +9,24 @@ namespace Millrace.Tests.Store;
 public sealed class NpgsqlBehaviourTests
 {
     [Fact]
+    public async Task The_store_reads_what_is_committed_whatever_the_databases_default_is()
+    {
+        var connection = await TestCluster.CreateDatabaseAsync();
+        await TestCluster.ExecuteAsync(connection, "do $$ begin execute format('alter database %I set default_transaction_isolation = serializable', current_database()); end $$");
+        await using (var server = await TestServer.StartAsync(connection))
+        {
+            var database = server.Service<Millrace.Store.Database>();
+            foreach (var pool in new[] { database.Source, database.Batches, database.Matches })
+            {
+                await using var command = pool.CreateCommand("show transaction_isolation");
+                Assert.Equal("read committed", await command.ExecuteScalarAsync());
+            }
+        }
+
+        await TestCluster.DropDatabaseAsync(connection);
+    }
+
+    [Fact]
     public async Task A_text_with_two_statements_is_refused_here_as_it_is_in_the_server()
     {
         Assert.False(NpgsqlBehaviour.Rewrites);
