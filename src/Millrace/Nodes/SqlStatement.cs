@@ -195,7 +195,8 @@ internal sealed class SqlStatement(IOptions<MillraceOptions> options, TimeProvid
                 if (!wrote || table is not null)
                 {
                     await CommitAsync(run, wrote ? table!.Insert(receipt, seal, end.Result!) : null);
-                    run.Connection.Habits.Learn(run.Text, wrote ? Habit.Writes : Habit.Reads);
+                    // One that may commit in its middle, the next time, needs the transaction around it that keeps it from that.
+                    run.Connection.Habits.Learn(run.Text, wrote || StatementWords.MayCommit(run.Text) ? Habit.Writes : Habit.Reads);
                     return end;
                 }
             }

@@ -32,6 +32,9 @@ internal static class StatementWords
         return true;
     }
 
+    /// <summary>Whether it is a procedure or a block of code, which may commit where no transaction is around it.</summary>
+    public static bool MayCommit(ReadOnlySpan<char> statement) => Next(ref statement) is var first && (Is(first, "call") || Is(first, "do"));
+
     private static readonly string[] Plain =
     [
         "select", "with", "insert", "update", "delete", "merge", "values", "table", "explain", "call",

@@ -137,6 +137,27 @@ public sealed class ReceiptTests : IAsyncLifetime
         Assert.Equal(3, await ReceiptsAsync(connection));
     }
 
+    [Theory]
+    [InlineData("call sometimes({{ input }}::integer)")]
+    [InlineData("do $$ begin if (select is_on from switch) then insert into effect (name) values ('a'); commit; insert into effect (name) values ('b'); end if; end $$")]
+    public async Task One_that_commits_in_its_middle_only_sometimes_is_executed_once_each_time(string statement)
+    {
+        await TestCluster.ExecuteAsync(connection, """
+            create procedure sometimes(x integer) language plpgsql as $$
+            begin if x > 0 then insert into effect (name) values ('a'); commit; insert into effect (name) values ('b'); end if; end $$
+            """);
+        await TestCluster.ExecuteAsync(connection, "create table switch (is_on bool); insert into switch values (false)");
+        await using var server = await TestServer.StartAsync(connection);
+        foreach (var input in new[] { "0", "0", "1", "0" })
+        {
+            await TestCluster.ExecuteAsync(connection, $"update switch set is_on = {input} > 0");
+            var instance = await server.RunAsync($$"""{"do":[{"sql":"{{statement}}"}]}""", input);
+            Assert.True(instance.GetProperty("status").GetString() is "completed", instance.ToString());
+        }
+
+        Assert.Equal("a b", await TestCluster.ScalarAsync<string>(connection, "select string_agg(name, ' ' order by number) from effect"));
+    }
+
     [Fact]
     public async Task An_execution_that_is_done_already_returns_its_first_result()
     {
