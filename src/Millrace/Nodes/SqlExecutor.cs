@@ -51,7 +51,7 @@ internal sealed class SqlExecutor(
             log.DatabaseNotReached(connection.Name, tries, e);
             return new NodeFailure($"the database of connection \"{connection.Name}\" refuses the session ({e.Code}); the server's log has the cause", e.Code);
         }
-        catch (PostgresException e) when (!StoreFaults.IsLostConnection(e) && e.SqlState != PostgresErrorCodes.TooManyConnections)
+        catch (PostgresException e) when (!StoreFaults.SaysTheServerIsAway(e))
         {
             cancel.ThrowIfCancellationRequested();
             return new NodeFailure(After(tries, e.MessageText), e.SqlState);

@@ -27,6 +27,17 @@ public sealed class SqlFaultTests : IAsyncLifetime
         await TestCluster.DropDatabaseAsync(other);
     }
 
+    [Theory]
+    [InlineData("execute unheard_of", "26000", "prepared statement")]
+    [InlineData("do $$ begin perform 1; raise connection_exception using message = 'a peer of mine'; end $$", "08000", "a peer of mine")]
+    public async Task What_a_statement_meets_by_itself_is_told_as_that(string statement, string code, string message)
+    {
+        await using var server = await TestServer.StartAsync(connection, ("Sql:FaultTimeout", "00:00:01"));
+        var error = (await server.RunNodesAsync($$"""{"sql":"{{statement}}"}""")).GetProperty("error");
+        Assert.Equal(code, error.GetProperty("code").GetString());
+        Assert.Contains(message, error.GetProperty("message").GetString(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_deadlock_is_tried_again_until_both_statements_have_succeeded()
     {
