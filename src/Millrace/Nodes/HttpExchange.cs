@@ -51,6 +51,11 @@ internal sealed class HttpExchange(
                 (hop, left) = (next!, left - 1);
             }
         }
+        catch (HeldBackException e) when (left < command.Http.Redirects)
+        {
+            // The node's own request was sent, so that the attempt counts.
+            return new NodeFailure(e.Message, e.Code) { RetryAfter = e.RetryAfter };
+        }
         finally
         {
             stop?.Dispose();
