@@ -59,6 +59,7 @@ internal sealed class ReceiptStore(Database database)
             TypedValue = [.. receipts.Select(receipt => receipt.Path).Distinct()],
         });
         command.Parameters.Add(Columns.Array(asked, NpgsqlDbType.Uuid, receipt => receipt.Organisation));
+        command.Parameters.Add(Columns.Value(receipts.Select(receipt => receipt.Iteration).Distinct().ToArray()));
         await using var reader = await command.ExecuteReaderAsync(cancel);
         var unsettled = new HashSet<Guid>();
         var done = new HashSet<(Guid, string, int)>();
