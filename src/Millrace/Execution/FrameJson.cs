@@ -86,6 +86,8 @@ internal static class FrameJson
         {
             case BackingOff pause:
                 writer.WriteString("until", pause.Until);
+                if (pause.Since is { } since)
+                    writer.WriteNumber("goes_on_since", since);
                 break;
             case Sleeping sleeping:
                 writer.WriteString("until", sleeping.Until);
@@ -139,7 +141,7 @@ internal static class FrameJson
     {
         "executing" => Executing.Instance,
         "awaiting_children" => AwaitingChildren.Instance,
-        "backing_off" => new BackingOff(Time(frame, "until")!.Value),
+        "backing_off" => new BackingOff(Time(frame, "until")!.Value) { Since = frame.TryGetProperty("goes_on_since", out var since) ? since.GetInt32() : null },
         "sleeping" => new Sleeping(Time(frame, "until")!.Value),
         "awaiting_signal" => new AwaitingSignal(frame.GetProperty("signal").GetString()!, Time(frame, "until")),
         "testing" => new Testing(ReadQuestion(frame)!),

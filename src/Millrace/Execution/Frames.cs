@@ -73,6 +73,9 @@ public sealed record AwaitingChildren : Activity
 /// <param name="Until">When it begins.</param>
 public sealed record BackingOff(DateTimeOffset Until) : Activity
 {
+    /// <summary>The attempt whose effects the next one goes on with: a condition's statements, which a caller's retry asks again; null for effects of its own.</summary>
+    public int? Since { get; init; }
+
     internal override DateTimeOffset? NextDue => Until;
 }
 

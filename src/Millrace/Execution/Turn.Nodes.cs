@@ -12,9 +12,9 @@ internal sealed partial class Turn
     internal const string CancelledCode = "cancelled";
     private const string TooManyCode = "too_many_compensations";
 
-    private Progress<NodeFrame> Begin(Node node, PathScope scope, int attempt, int forgiven)
+    private Progress<NodeFrame> Begin(Node node, PathScope scope, int attempt, int forgiven, int? since = null)
     {
-        var frame = new NodeFrame(attempt, at, Deadline(node), Executing.Instance) { Forgiven = forgiven };
+        var frame = new NodeFrame(attempt, at, Deadline(node), Executing.Instance) { Forgiven = forgiven, Since = since ?? attempt };
         return Guarded(node, scope, frame, () => TooMuchToUndo(node) is { } refused ? Fails(node, scope, frame, refused) : Start(node, scope, frame));
     }
 
@@ -25,7 +25,7 @@ internal sealed partial class Turn
         if (frame.Activity is BackingOff backingOff)
         {
             return happened is TimerDue && backingOff.Until <= at
-                ? Begin(node, scope, frame.Attempt + 1, frame.Forgiven)
+                ? Begin(node, scope, frame.Attempt + 1, frame.Forgiven, backingOff.Since)
                 : new Active<NodeFrame>(frame);
         }
 

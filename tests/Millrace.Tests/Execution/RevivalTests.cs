@@ -106,6 +106,31 @@ public sealed class RevivalTests
         Assert.Equal(condition.Contains("sql", StringComparison.Ordinal) ? (InstanceStatus.Completed, 5) : (InstanceStatus.Failed, 3), (run.Outcome!.Status, turns));
     }
 
+    /// <summary>What finally binds may answer a condition that had been waiting for its statement.</summary>
+    [Theory]
+    [InlineData("""{"sql":"work"},{"if":{"any":["{{ a? }}",{"sql":"asks"}]},"then":[{"set":{"r":"then"} }],"else":[{"set":{"r":"else"} }]}""", "then", 1)]
+    [InlineData("""{"sql":"work"},{"if":{"any":["{{ b? }}",{"sql":"asks"}]},"then":[{"set":{"r":"then"} }],"else":[{"set":{"r":"else"} }]}""", "else", 2)]
+    [InlineData("""{"loop":[{"sql":"turn"}],"while":{"any":["{{ a? }}",{"sql":"asks"}]},"max":1},{"set":{"r":"turned"} }""", "turned", 1)]
+    [InlineData("""{"loop":[{"sql":"turn"}],"while":{"any":["{{ b? }}",{"sql":"asks"}]},"max":2},{"set":{"r":"turned"} }""", "turned", 2)]
+    public void A_condition_that_was_given_up_or_has_failed_is_asked_from_its_beginning(string asking, string result, int asked)
+    {
+        foreach (var failed in new[] { "asks", "sibling" })
+        {
+            var fails = true;
+            var run = VirtualRun.Of(
+                $$$"""{"try":[{"join":[[{"sleep":"2ms"},{"sql":"sibling"}],[{{{asking}}}]]}],"finally":[{"set":{"a":true} }]},{"return":"{{ r }}"}""",
+                command => ((ExecuteSql)command).Sql.Query.Source is var source && source == failed && fails ? NodeEvent.Fails("no") : NodeEvent.Rows(source is "asks" ? """{"n":false}""" : """{"n":1}"""));
+            Assert.Equal(InstanceStatus.Failed, run.ToEnd().Outcome!.Status);
+            fails = false;
+            run.Revive();
+            Assert.Equal($"\"{result}\"", run.ToEnd().Outcome!.Result!.ToString());
+            Assert.Equal(run.History.Count, run.History.Select(execution => execution.Key).Distinct().Count());
+            var asks = run.Given.Where(command => ((ExecuteSql)command).Sql.Query.Source is "asks").ToList();
+            Assert.Equal(asked, asks.Count);
+            Assert.Single(asks.Select(command => EffectOf(command.Key)).Distinct());
+        }
+    }
+
     [Fact]
     public void A_list_whose_result_was_too_large_is_not_gone_through_again()
     {
