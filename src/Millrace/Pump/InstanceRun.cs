@@ -190,7 +190,12 @@ internal sealed partial class InstanceRun
             services.Log.RunBroke(claim.Id, e);
             if (step is Write)
                 Apply(new WriteUnsure());
-            Apply(step is Release ? new Released(false) : new Broke(new("the instance could not be run because of an internal error")));
+            Apply(step switch
+            {
+                Release => new Released(false),
+                ReadChildren => new ChildrenBroke(),
+                _ => new Broke(RunFault.OfInstance),
+            });
         }
     }
 

@@ -17,6 +17,10 @@ internal sealed record RunFault(string Message, NodeKey? Node = null, int Tries 
 
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
+    /// <summary>One that concerns the whole instance.</summary>
+    public static RunFault OfInstance { get; } = new("the instance could not be run because of an internal error");
+
+    /// <summary>One that concerns an execution.</summary>
     public static RunFault Of(NodeKey node) => new("the node could not be executed because of an internal error", node);
 
     /// <summary>The same, counted on from the fault before where that was of the same execution.</summary>

@@ -45,6 +45,7 @@ internal static partial class RunMachine
             ChildrenSeen = Math.Max(run.ChildrenSeen, read.Counted),
             Journal = run.Journal!.Take(read.Ends.Where(end => IsNews(run, end))),
         },
+        ChildrenBroke => run with { Fault = run.Fault ?? ForChildren(run) },
         Ticked tick => run.IsCatchingUp ? CatchUp(run, tick.At) : run with { Journal = run.Journal!.Take(new TimerDue(tick.At)) },
         Written written => Answered(run, written),
         Weighed weighed => run.Journal!.State.Outcome is null && TooLarge(run, weighed.Bytes) is { } outcome ? run with { Journal = run.Journal.End(outcome) } : run,
@@ -88,6 +89,12 @@ internal static partial class RunMachine
     // counts: children may have failed because their parent had given them up by then.
     private static bool IsNews(RunState run, InstanceEvent end) =>
         end is not NodeFailed failed || (!run.IsCatchingUp && !(failed.Failure == Turn.Unbegun && run.Running.Contains(failed.Key)));
+
+    // What cannot be seen of children is the fault of whatever waits for them, which can be dealt with like its own.
+    private static RunFault ForChildren(RunState run) => ActivePath.Of(run.Journal!.Workflow, run.Journal.Facts, run.Journal.State)
+        .Where(static active => active.Frame.Activity is AwaitingChildren)
+        .Select(active => RunFault.Of(active.Key).After(run.FaultBefore))
+        .FirstOrDefault(RunFault.OfInstance);
 
     // What was to begin before the takeover may have been begun by the worker before: a request finds it so. What had come in
     // time has been taken in before.
@@ -195,7 +202,7 @@ internal static partial class RunMachine
 
     private static RunState CannotGoOn(RunState run, Exception error) => run.Journal is { State.Outcome: null } journal
         ? run with { CoreError = error, Journal = journal.End(Failed("what follows could not be worked out because of an internal error; the server's log has the cause", RunFault.Code)) }
-        : run with { CoreError = error, Fault = run.Fault ?? new("the instance could not be run because of an internal error") };
+        : run with { CoreError = error, Fault = run.Fault ?? RunFault.OfInstance };
 
     // More than this the store could not keep in the end, and a worker could not read.
     private static Outcome? TooLarge(RunState run, long bytes) => bytes <= run.Rules.StateBytes ? null : Failed(

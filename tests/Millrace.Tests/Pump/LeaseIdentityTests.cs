@@ -43,7 +43,7 @@ public sealed class LeaseIdentityTests : IAsyncLifetime
         {
             await other.OpenAsync();
             await using var transaction = await other.BeginTransactionAsync();
-            await using var hold = new NpgsqlCommand("select from millrace.work for update", other);
+            await using var hold = new NpgsqlCommand("lock table millrace.work in exclusive mode", other);
             await hold.ExecuteNonQueryAsync();
             await TestServer.EventuallyAsync(() => TestCluster.ScalarAsync<bool>(connection, $"select count(*) > 0 {Renewals}"), "a renewal waits");
             await work.Server.PauseAsync();
