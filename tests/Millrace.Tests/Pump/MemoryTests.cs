@@ -27,7 +27,7 @@ public sealed class MemoryTests : IAsyncLifetime
         }
 
         // As a worker leaves it that has never parked it and is heard of no more.
-        await TestCluster.ExecuteAsync(connection, "update millrace.work set snapshot = null, claims = 1, ready_at = now()");
+        await TestCluster.ExecuteAsync(connection, "update millrace.work set snapshot = null, claims = 1, lease_token = 1, worker = 'lost', leased_until = now(), ready_at = now()");
         await using var small = Small();
         using var client = await small.ClientAsync(Key);
         using var signal = new StringContent("7", Encoding.UTF8, "application/json");
