@@ -70,7 +70,7 @@ internal static class InFlight
             {
                 await MakeReadyAsync(cancel);
                 var begun = Stopwatch.GetTimestamp();
-                var claimed = await claims.ClaimAsync(0, Batch, TimeSpan.FromMinutes(1), "bench", cancel);
+                var claimed = await claims.ClaimAsync(0, Batch, TimeSpan.FromMinutes(1), "bench", DateTimeOffset.MaxValue, cancel);
                 took.Add(Stopwatch.GetElapsedTime(begun).TotalMilliseconds);
                 if (claimed.Count != Batch)
                     throw new InvalidOperationException($"{claimed.Count} instances were claimed instead of {Batch}.");

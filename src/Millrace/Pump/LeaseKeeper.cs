@@ -80,6 +80,10 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
         }
     }
 
+    /// <summary>Until when none of the leases that are kept here can have run out.</summary>
+    /// <param name="now">The store's time, taken before this is asked.</param>
+    public DateTimeOffset KeptUntil(DateTimeOffset now) => now + settings.Lease - time.GetElapsedTime(Interlocked.Read(ref asked));
+
     public void Dispose() => turn.Dispose();
 
     private TimeSpan AskLimit => settings.Lease / 3;

@@ -153,7 +153,7 @@ internal sealed class PumpLoop : IDisposable
         await leases.CatchUpAsync(cancel);
         var limit = (int)Math.Min(Math.Min(room, settings.ClaimBatch), Math.Max(1, (settings.MaxStateBytes - leases.Bytes) / averageBytes));
         var asked = services.Time.GetTimestamp();
-        var claimed = await claims.ClaimAsync(bucket, limit, settings.Lease, worker.Value, cancel);
+        var claimed = await claims.ClaimAsync(bucket, limit, settings.Lease, worker.Value, leases.KeptUntil(services.Clock.Now), cancel);
         if (claimed.Count > 0)
         {
             FaultPoint.Pass(FaultPoint.Claimed);

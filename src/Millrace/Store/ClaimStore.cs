@@ -52,13 +52,20 @@ internal sealed class ClaimStore(Database database, LowWater water, StoreClock c
     private static readonly TimeSpan BetweenRenewals = TimeSpan.FromMilliseconds(20);
 
     /// <summary>Claims up to a number of ready instances of one bucket.</summary>
-    public async Task<IReadOnlyList<ClaimedInstance>> ClaimAsync(short bucket, int limit, TimeSpan lease, string worker, CancellationToken cancel)
+    /// <param name="bucket">The bucket.</param>
+    /// <param name="limit">How many at most.</param>
+    /// <param name="lease">How long they are held.</param>
+    /// <param name="worker">Who claims.</param>
+    /// <param name="keptUntil">Until when, by the store's clock, no lease can have run out that the worker keeps: later it claims nothing of its own.</param>
+    /// <param name="cancel">Gives up.</param>
+    public async Task<IReadOnlyList<ClaimedInstance>> ClaimAsync(
+        short bucket, int limit, TimeSpan lease, string worker, DateTimeOffset keptUntil, CancellationToken cancel)
     {
         var look = water.Next(bucket);
         IReadOnlyList<LeasedRow> rows;
         try
         {
-            rows = await database.Weeks.AskAsync(SqlText.Claim, Partitions.MondayOf(clock.Now), sql => ClaimAsync(sql, look, limit, lease, worker, cancel));
+            rows = await database.Weeks.AskAsync(SqlText.Claim, Partitions.MondayOf(clock.Now), sql => ClaimAsync(sql, look, limit, lease, worker, keptUntil, cancel));
         }
         catch
         {
@@ -69,7 +76,8 @@ internal sealed class ClaimStore(Database database, LowWater water, StoreClock c
         return await WithFactsAsync(rows);
     }
 
-    private async Task<IReadOnlyList<LeasedRow>> ClaimAsync(string sql, LowWater.Look look, int limit, TimeSpan lease, string worker, CancellationToken cancel)
+    private async Task<IReadOnlyList<LeasedRow>> ClaimAsync(
+        string sql, LowWater.Look look, int limit, TimeSpan lease, string worker, DateTimeOffset keptUntil, CancellationToken cancel)
     {
         var asked = time.GetTimestamp();
         await using var command = database.Batches.CreateCommand(sql);
@@ -79,6 +87,7 @@ internal sealed class ClaimStore(Database database, LowWater water, StoreClock c
         command.Parameters.Add(Columns.Value(Random.Shared.NextInt64()));
         command.Parameters.Add(Columns.Value(worker));
         command.Parameters.Add(Columns.Value(look.Begin));
+        command.Parameters.Add(Columns.Value(keptUntil));
         await using var reader = await command.ExecuteReaderAsync(cancel);
         var rows = new List<LeasedRow>();
         while (await reader.ReadAsync(cancel))

@@ -1,5 +1,7 @@
 -- Claims ready instances of one bucket, the most urgent first.
--- Parameters: bucket, limit, lease, seed, worker, and for each of the ten priorities where to begin (see LowWater).
+-- Parameters: bucket, limit, lease, seed, worker, for each of the ten priorities where to begin (see LowWater), and until when
+-- none of this worker's own leases can have run out while it keeps them: a process that was stopped with the question in its
+-- hand would claim what it is running itself.
 -- The token of each lease is its instance's id hashed with the claim's random seed: no two leases have the same one, so a
 -- token alone proves a lease, and later statements need not match ids with tokens pair by pair.
 -- A lease that was not given back is taken over. From another worker, that counts against the instance: it may be what kills
@@ -22,7 +24,7 @@ WITH due AS MATERIALIZED (
         SELECT id
         FROM millrace.work
         WHERE bucket = $1 AND priority = level.place - 1 AND ready_at >= level.begin AND ready_at <= now() AND ready_at < 'infinity'
-          AND (leased_until IS NULL OR leased_until <= now())
+          AND (leased_until IS NULL OR leased_until <= now()) AND (worker IS DISTINCT FROM $5 OR now() < $7)
         ORDER BY ready_at
         LIMIT $2
         FOR UPDATE SKIP LOCKED

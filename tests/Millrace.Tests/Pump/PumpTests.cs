@@ -91,7 +91,7 @@ public sealed class PumpTests : IAsyncLifetime
             {
                 for (short bucket = 0; bucket < idle.Service<Database>().Buckets; bucket++)
                 {
-                    foreach (var claimed in await claims.ClaimAsync(bucket, 10, TimeSpan.Zero, $"dies {i}", CancellationToken.None))
+                    foreach (var claimed in await claims.ClaimAsync(bucket, 10, TimeSpan.Zero, $"dies {i}", DateTimeOffset.MaxValue, CancellationToken.None))
                         await claims.BeginAsync(claimed.Lease.Key, CancellationToken.None);
                 }
             }

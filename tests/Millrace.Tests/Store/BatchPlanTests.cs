@@ -65,7 +65,7 @@ public sealed class BatchPlanTests(ServerFixture fixture) : IClassFixture<Server
             FROM generate_series(1, 20000)
             """);
         await using var connection = await fixture.Server.Service<Database>().Batches.OpenConnectionAsync();
-        Assert.InRange(await BlocksAsync(connection, "claim.sql", $"(0, 100, '30 seconds', 1, 'test', {From("'-infinity'")})"), 1, 100);
+        Assert.InRange(await BlocksAsync(connection, "claim.sql", $"(0, 100, '30 seconds', 1, 'test', {From("'-infinity'")}, now())"), 1, 100);
         Assert.InRange(await BlocksAsync(connection, "next_due.sql", $"(0, {From("'-infinity'")})"), 1, 100);
     }
 
@@ -87,7 +87,7 @@ public sealed class BatchPlanTests(ServerFixture fixture) : IClassFixture<Server
         await TestCluster.ExecuteAsync(fixture.ConnectionString, "DELETE FROM millrace.work WHERE id < '80000000-0000-0000-0000-000000000000'");
         await using var connection = await fixture.Server.Service<Database>().Batches.OpenConnectionAsync();
         var recently = From("now() - interval '1 second'");
-        Assert.InRange(await BlocksAsync(connection, "claim.sql", $"(0, 100, '30 seconds', 1, 'test', {recently})"), 1, 100);
+        Assert.InRange(await BlocksAsync(connection, "claim.sql", $"(0, 100, '30 seconds', 1, 'test', {recently}, now())"), 1, 100);
         Assert.InRange(await BlocksAsync(connection, "next_due.sql", $"(0, {recently})"), 1, 100);
     }
 

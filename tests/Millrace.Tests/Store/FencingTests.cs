@@ -256,17 +256,35 @@ public sealed class FencingTests : IAsyncLifetime
         Assert.Equal(500, claimed.Select(claim => claim.Id).Distinct().Count());
     }
 
+    [Fact]
+    public async Task A_worker_that_may_have_been_stopped_with_its_question_in_hand_claims_nothing_of_its_own()
+    {
+        await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
+        var first = Assert.Single(await ClaimAsync(TimeSpan.Zero, worker: "stopped"));
+        var clock = server.Service<StoreClock>();
+        await clock.AskAsync(server.Service<Database>(), CancellationToken.None);
+        Assert.Empty(await ClaimAsync(TimeSpan.Zero, worker: "stopped", keptUntil: clock.Now.AddSeconds(-1)));
+        Assert.Equal([first.Lease.Key], (await RenewAsync(first)).Keys);
+
+        await TestCluster.ExecuteAsync(connection, "update millrace.work set leased_until = now(), ready_at = now()");
+        // While it keeps all that it has, what is left of its own is nobody's: the answer to a claim was lost.
+        var again = Assert.Single(await ClaimAsync(TimeSpan.Zero, worker: "stopped", keptUntil: clock.Now.AddMinutes(1)));
+        Assert.Equal((1, true), (again.Claims, again.IsTakenOver));
+        var other = Assert.Single(await ClaimAsync(TimeSpan.Zero, worker: "other", keptUntil: clock.Now.AddSeconds(-1)));
+        Assert.Equal(again.Id, other.Id);
+    }
+
     private async Task<List<ClaimedInstance>> StartAndClaimAsync()
     {
         await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
         return await ClaimAsync(TimeSpan.FromMinutes(1));
     }
 
-    private async Task<List<ClaimedInstance>> ClaimAsync(TimeSpan lease, int limit = 10, string worker = "test")
+    private async Task<List<ClaimedInstance>> ClaimAsync(TimeSpan lease, int limit = 10, string worker = "test", DateTimeOffset? keptUntil = null)
     {
         var claimed = new List<ClaimedInstance>();
         for (short bucket = 0; bucket < server.Service<Database>().Buckets; bucket++)
-            claimed.AddRange(await claims.ClaimAsync(bucket, limit, lease, worker, CancellationToken.None));
+            claimed.AddRange(await claims.ClaimAsync(bucket, limit, lease, worker, keptUntil ?? DateTimeOffset.MaxValue, CancellationToken.None));
         return claimed;
     }
 

@@ -90,7 +90,7 @@ public sealed class LowWaterTests : IAsyncLifetime
         await TestServer.EventuallyAsync(async () => (await ClaimAsync()).Any(claimed => claimed.Id == Guid.Parse(id)), "a start in the past is claimed");
         await TestServer.EventuallyAsync(async () => (await ClaimAsync()).Any(claimed => claimed.Id == Guid.Parse(id)), "its lease runs out, and it is taken over");
 
-        Task<IReadOnlyList<ClaimedInstance>> ClaimAsync() => claims.ClaimAsync(0, 10, TimeSpan.FromMilliseconds(100), "test", CancellationToken.None);
+        Task<IReadOnlyList<ClaimedInstance>> ClaimAsync() => claims.ClaimAsync(0, 10, TimeSpan.FromMilliseconds(100), "test", DateTimeOffset.MaxValue, CancellationToken.None);
     }
 
     [Fact]
