@@ -15,7 +15,8 @@ public sealed class SqlPlacesTests : IAsyncLifetime
     public async Task InitializeAsync()
     {
         connection = await TestCluster.CreateDatabaseAsync();
-        holder = new(connection);
+        // Closed for good: a session that goes back into a pool keeps its locks until somebody takes it out.
+        holder = new($"{connection};Pooling=false");
         await holder.OpenAsync();
         await using var hold = new NpgsqlCommand("select pg_advisory_lock(27)", holder);
         await hold.ExecuteNonQueryAsync();
