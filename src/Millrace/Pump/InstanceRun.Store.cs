@@ -26,12 +26,13 @@ internal sealed partial class InstanceRun
         {
             workflow = await InsistAsync(cancel => services.Workflows.LoadAsync(claim.Organisation, claim.DefinitionHash, cancel));
         }
-        catch (DefinitionException e) when (state.IsPoisoned || state.Standing.CancelRequested)
+        catch (DefinitionException e) when (state.IsPoisoned)
         {
-            // While versions change, another process may be able to; in the end, or where nobody wants it, it ends without.
+            // While versions change, another process may be able to, and undo what there is to undo; in the end it ends without.
+            var message = $"{e.Message}; what it has done was not undone";
             var over = state.Standing.CancelRequested
-                ? new Outcome(InstanceStatus.Cancelled, null, new(state.Standing.CancelReason ?? "cancelled", null, null, 0, Turn.CancelledCode))
-                : RunMachine.Failed(e.Message, "definition");
+                ? new Outcome(InstanceStatus.Cancelled, null, new($"{state.Standing.CancelReason ?? "cancelled"}; {message}", null, null, 0, Turn.CancelledCode))
+                : RunMachine.Failed(message, "definition");
             return await OverAsync(new(null, [], Json.FromText("{}")), new(claim.Id, claim.Label, claim.Workflow, claim.Input ?? Json.Null, claim.Variables), over);
         }
 
