@@ -132,7 +132,8 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
                     Lose(run);
             }
 
-            return true;
+            // What somebody keeps locked may run out like anything else that could not be asked for.
+            return renewed.Locked.Count == 0;
         }
         catch (Exception e)
         {

@@ -48,7 +48,7 @@ internal sealed class ClaimStore(Database database, LowWater water, StoreClock c
     // How long nobody looks again at an instance that cannot be run, because not all of it is there.
     private static readonly TimeSpan WithoutFacts = TimeSpan.FromMinutes(5);
 
-    private const int RenewalTries = 5;
+    private const int RenewalTries = 3;
     private static readonly TimeSpan BetweenRenewals = TimeSpan.FromMilliseconds(20);
 
     /// <summary>Claims up to a number of ready instances of one bucket.</summary>
@@ -151,29 +151,79 @@ internal sealed class ClaimStore(Database database, LowWater water, StoreClock c
         }
     }
 
-    /// <summary>Renews leases of one bucket.</summary>
+    /// <summary>
+    /// Renews leases of one bucket. Rows that somebody has locked keep no others waiting: first everything that is free is
+    /// renewed, then what is left is waited for, a tenth of the lease at most.
+    /// </summary>
     public async Task<Renewal> RenewAsync(short bucket, IReadOnlyList<LeaseKey> leases, TimeSpan lease, CancellationToken cancel)
     {
         var renewed = new Dictionary<LeaseKey, Standing>();
         var left = leases;
-        for (var tries = 1; ; tries++)
+        for (var tries = 1; left.Count > 0 && tries <= RenewalTries; tries++)
         {
-            await using (var command = LeaseCommand(SqlText.Renew, bucket, left))
-            {
-                command.Parameters.Add(Columns.Value(lease));
-                await using var reader = await command.ExecuteReaderAsync(cancel);
-                while (await reader.ReadAsync(cancel))
-                    renewed[new(reader.GetGuid(0), reader.GetInt64(1))] = ReadStanding(reader, 2);
-            }
-
-            left = [.. left.Where(key => !renewed.ContainsKey(key))];
-            if (left.Count > 0)
-                left = await HeldAsync(bucket, left, cancel);
-            if (left.Count == 0 || tries == RenewalTries)
-                return new(renewed, left.ToHashSet());
             // Mostly a checkpoint of this process that is under way.
-            await Task.Delay(BetweenRenewals * tries, time, cancel);
+            if (tries > 1)
+                await Task.Delay(BetweenRenewals * tries, time, cancel);
+            left = await RenewFreeAsync(bucket, left, lease, renewed, cancel);
         }
+
+        if (left.Count > 0)
+        {
+            await RenewLockedAsync(bucket, left, lease, renewed, cancel);
+            left = await RenewFreeAsync(bucket, [.. left.Where(key => !renewed.ContainsKey(key))], lease, renewed, cancel);
+        }
+
+        return new(renewed, left.ToHashSet());
+    }
+
+    // Those that hold and could not be renewed.
+    private async Task<IReadOnlyList<LeaseKey>> RenewFreeAsync(
+        short bucket, IReadOnlyList<LeaseKey> leases, TimeSpan lease, Dictionary<LeaseKey, Standing> renewed, CancellationToken cancel)
+    {
+        if (leases.Count == 0)
+            return leases;
+        await using (var command = LeaseCommand(SqlText.Renew, bucket, leases))
+        {
+            command.Parameters.Add(Columns.Value(lease));
+            await using var reader = await command.ExecuteReaderAsync(cancel);
+            while (await reader.ReadAsync(cancel))
+                renewed[new(reader.GetGuid(0), reader.GetInt64(1))] = ReadStanding(reader, 2);
+        }
+
+        IReadOnlyList<LeaseKey> left = [.. leases.Where(key => !renewed.ContainsKey(key))];
+        return left.Count > 0 ? await HeldAsync(bucket, left, cancel) : left;
+    }
+
+    // A row that is always locked, by one checkpoint after the other, is never free to whoever only passes by.
+    private async Task RenewLockedAsync(
+        short bucket, IReadOnlyList<LeaseKey> leases, TimeSpan lease, Dictionary<LeaseKey, Standing> renewed, CancellationToken cancel)
+    {
+        await using var batch = database.Batches.CreateBatch();
+        batch.BatchCommands.Add(new("SELECT set_config('lock_timeout', $1, true)")
+        {
+            Parameters = { Columns.Value($"{(long)Math.Max(1, (lease / 10).TotalMilliseconds)}") },
+        });
+        var command = new NpgsqlBatchCommand(SqlText.RenewLocked);
+        command.Parameters.Add(Columns.Value(bucket));
+        command.Parameters.Add(Columns.Value(leases.Select(held => held.Instance).ToArray()));
+        command.Parameters.Add(Columns.Value(leases.Select(held => held.Token).ToArray()));
+        command.Parameters.Add(Columns.Value(lease));
+        batch.BatchCommands.Add(command);
+        var found = new Dictionary<LeaseKey, Standing>();
+        try
+        {
+            await using var reader = await batch.ExecuteReaderAsync(cancel);
+            await reader.NextResultAsync(cancel);
+            while (await reader.ReadAsync(cancel))
+                found[new(reader.GetGuid(0), reader.GetInt64(1))] = ReadStanding(reader, 2);
+        }
+        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.LockNotAvailable)
+        {
+            return;
+        }
+
+        foreach (var (key, standing) in found)
+            renewed[key] = standing;
     }
 
     private async Task<IReadOnlyList<LeaseKey>> HeldAsync(short bucket, IReadOnlyList<LeaseKey> leases, CancellationToken cancel)

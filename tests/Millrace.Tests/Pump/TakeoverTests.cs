@@ -175,6 +175,39 @@ public sealed class TakeoverTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Where_a_row_is_locked_for_longer_than_its_lease_nobody_begins_before_the_other_has_stopped()
+    {
+        (string, string)[] settings = [("ApiKey", Key), ("Pump:Lease", "00:00:02"), ("Pump:PollInterval", "00:00:00.050")];
+        await using var first = await TestServer.StartAsync(connection, settings);
+        await using var second = await TestServer.StartAsync(connection, settings);
+        // Who finds another one executing it says so where no rollback takes it back.
+        await TestCluster.ExecuteAsync(connection, "create sequence met");
+        await TestCluster.ExecuteAsync(connection, """
+            create function alone() returns void language plpgsql as $f$
+            begin
+              if not pg_try_advisory_xact_lock(4711) then
+                perform nextval('met');
+              end if;
+              perform pg_sleep(5);
+            end $f$
+            """);
+        var id = await first.StartInstanceAsync("""{"do":[{"sql":"select alone()"},{"return":1}]}""");
+        await TestServer.EventuallyAsync(() => TestCluster.ScalarAsync<bool>(connection, "select exists (select from millrace.work where worker is not null)"), "it runs");
+        await using (var holder = new Npgsql.NpgsqlConnection($"{connection};Pooling=false"))
+        {
+            await holder.OpenAsync();
+            await using var transaction = await holder.BeginTransactionAsync();
+            await using var hold = new Npgsql.NpgsqlCommand("select from millrace.work for update", holder);
+            await hold.ExecuteNonQueryAsync();
+            await TestServer.EventuallyAsync(
+                () => TestCluster.ScalarAsync<bool>(connection, "select bool_and(leased_until < now() - interval '1 second') from millrace.work"), "its lease ran out some time ago");
+        }
+
+        Assert.Equal("completed", (await first.InstanceAsync(id, "30s")).GetProperty("status").GetString());
+        Assert.False(await TestCluster.ScalarAsync<bool>(connection, "select is_called from met"));
+    }
+
+    [Fact]
     public async Task One_that_takes_its_workers_down_takes_nobody_with_it()
     {
         ServerProcess? running = null;

@@ -119,6 +119,26 @@ public sealed class FencingTests : IAsyncLifetime
         Assert.True((await others).Held);
     }
 
+    /// <summary>As one that goes from checkpoint to checkpoint where commits are slow.</summary>
+    [Fact]
+    public async Task A_row_that_is_locked_again_and_again_is_renewed_all_the_same()
+    {
+        var claim = Assert.Single(await StartAndClaimAsync());
+        using var stop = new CancellationTokenSource();
+        var busy = Task.Run(async () =>
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                await using var holder = await HoldAsync(claim);
+                await Task.Delay(600);
+            }
+        });
+        for (var i = 0; i < 5; i++)
+            Assert.Equal([claim.Lease.Key], (await RenewAsync(claim)).Keys);
+        await stop.CancelAsync();
+        await busy;
+    }
+
     [Fact]
     public async Task A_worker_that_takes_over_from_itself_has_lost_nobody()
     {
