@@ -99,7 +99,7 @@ internal sealed partial class Turn
     {
         var key = scope.Key(node, frame.Attempt);
         if (ResultOf(progress) is { } made && Excess(node, made) is { } excess)
-            progress = new Failed<Activity>(ErrorOf(node, scope, frame.Attempt, excess), IsInside(frame) ? frame.Activity : Again);
+            progress = new Failed<Activity>(ErrorOf(node, scope, frame.Attempt, excess), IsInside(frame) ? frame.Activity : Again(node, frame));
         switch (progress)
         {
             case Completed<Activity> { Result: var result }:
@@ -172,7 +172,7 @@ internal sealed partial class Turn
             return EndSoon(node, scope, frame);
         DropInner(node, scope, frame);
         var error = ErrorOf(node, scope, frame.Attempt, TimedOut(node));
-        return FailAttempt(node, scope.Key(node, frame.Attempt), frame with { Activity = Again }, error);
+        return FailAttempt(node, scope.Key(node, frame.Attempt), frame with { Activity = Again(node, frame) }, error);
     }
 
     private static NodeFailure TimedOut(Node node) => new($"timed out after {node.Timeout}", TimeoutCode);
@@ -184,11 +184,11 @@ internal sealed partial class Turn
     private DateTimeOffset? Deadline(Node node) =>
         node is { Timeout: { } timeout } and not (SqlNode or HttpNode or CallNode or WaitForSignalNode) ? at + timeout : null;
 
-    // Where a node that has itself failed would go on: with another attempt.
-    private BackingOff Again => new(at);
+    // Where a node that has itself failed would go on: with another attempt. Statements of a condition may have been executed.
+    private BackingOff Again(Node node, NodeFrame frame) => new(at) { Since = node is IfNode && !IsInside(frame) ? frame.Since : null };
 
     private Failed<Activity> Fails(Node node, PathScope scope, NodeFrame frame, NodeFailure failure) =>
-        new(ErrorOf(node, scope, frame.Attempt, failure), Again);
+        new(ErrorOf(node, scope, frame.Attempt, failure), Again(node, frame));
 
     private static NodeError ErrorOf(Node node, PathScope scope, int attempt, NodeFailure failure) =>
         new(failure.Message, scope.Of(node), node.Kind, attempt, failure.Code, failure.Retryable) { RetryAfter = failure.RetryAfter, IsHeldBack = failure.IsHeldBack };

@@ -131,6 +131,23 @@ public sealed class RevivalTests
         }
     }
 
+    [Theory]
+    [InlineData("""{"if":{"all":[{"sql":"asks"},{"equals":["{{ input.a }}",1]}]},"then":[{"sql":"t"}]}""")]
+    [InlineData("""{"loop":[{"sql":"turn"}],"max":9,"while":{"all":[{"sql":"asks"},{"equals":["{{ input.a }}",1]}]}}""")]
+    public void A_condition_that_cannot_be_worked_out_keeps_the_effects_of_its_statements(string asking)
+    {
+        var run = VirtualRun.Of(asking, _ => NodeEvent.Rows("""{"n":1}"""), "{}").ToEnd();
+        for (var retries = 0; retries < 3; retries++)
+        {
+            Assert.Equal(InstanceStatus.Failed, run.Outcome!.Status);
+            run.Revive();
+            run.ToEnd();
+        }
+
+        Assert.Single(run.Given.Where(command => ((ExecuteSql)command).Sql.Query.Source is "asks").Select(command => EffectOf(command.Key)).Distinct());
+        Assert.Equal(run.History.Count, run.History.Select(execution => execution.Key).Distinct().Count());
+    }
+
     [Fact]
     public void A_list_whose_result_was_too_large_is_not_gone_through_again()
     {
