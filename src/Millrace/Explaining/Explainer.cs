@@ -21,22 +21,27 @@ public sealed class Explainer
     private const string Running = "running";
     private const string Waiting = "waiting";
 
+    // By paths without the marks of callers' retries: what such a retry goes on with was executed in an earlier attempt.
     private readonly Dictionary<(string Path, int Iteration), ExecutionSketch> executions = [];
     private readonly Dictionary<string, int> lastTurns = new(StringComparer.Ordinal);
 
-    private readonly Dictionary<(string Path, int Iteration), NodeFrame> lingering;
+    private readonly Dictionary<(string Path, int Iteration), NodeFrame> lingering = [];
     private readonly bool ended;
 
     private Explainer(IEnumerable<ExecutionSketch> history, IEnumerable<Lingering> lingering, bool ended)
     {
         this.ended = ended;
-        this.lingering = lingering.ToDictionary(item => (item.Key.Path, item.Key.Iteration), item => item.Frame);
+        foreach (var item in lingering)
+            this.lingering[(PathScope.EffectOf(item.Key.Path), item.Key.Iteration)] = item.Frame;
         foreach (var execution in history)
         {
-            executions[(execution.Key.Path, execution.Key.Iteration)] = execution;
-            lastTurns[execution.Key.Path] = Math.Max(execution.Key.Iteration, lastTurns.GetValueOrDefault(execution.Key.Path));
+            var path = PathScope.EffectOf(execution.Key.Path);
+            executions[(path, execution.Key.Iteration)] = execution;
+            lastTurns[path] = Math.Max(execution.Key.Iteration, lastTurns.GetValueOrDefault(path));
         }
     }
+
+    private static (string Path, int Iteration) PlaceOf(Node node, PathScope scope) => (PathScope.EffectOf(scope.Of(node)), scope.Iteration);
 
     /// <summary>The picture of a definition.</summary>
     public static Explanation Of(Workflow workflow) => new(workflow.Name, null, [.. workflow.Do.Select(Plain)]);
@@ -77,8 +82,8 @@ public sealed class Explainer
     private ExplainedNode Node(Node node, PathScope scope, NodeFrame? frame, bool isBehind, string around, Ending? ending)
     {
         // What was given up and has not ended yet is shown as what it is: running.
-        frame ??= lingering.GetValueOrDefault((scope.Of(node), scope.Iteration));
-        var execution = executions.GetValueOrDefault((scope.Of(node), scope.Iteration));
+        frame ??= lingering.GetValueOrDefault(PlaceOf(node, scope));
+        var execution = executions.GetValueOrDefault(PlaceOf(node, scope));
         var status = StatusOf(node, scope, frame, execution, isBehind, around);
         var explained = Describe(node) with
         {
@@ -117,7 +122,7 @@ public sealed class Explainer
         if (active.Frame is not null)
             return new(body.Name, Sequence(body.Nodes, active.Scope, active.Frame, Running, ending));
 
-        var inner = ScopeOf(node, scope, attempt, frame);
+        var inner = ScopeOf(node, body, scope, attempt, frame);
         var around = status is Running or Waiting or Pending ? IsOver(node, body, inner, frame) ? Completed : Running : status;
         return new(body.Name, Sequence(body.Nodes, inner, null, around, ending));
     }
@@ -127,34 +132,42 @@ public sealed class Explainer
     {
         (IfNode, Inside) => true,
         (TryNode attempt, Trying trying) => body.Nodes == attempt.Nodes || (body.Nodes == attempt.Catch && trying.Stage is TryStage.Finally),
-        (BranchingNode, Branching) => body.Nodes.Any(child => executions.ContainsKey((inner.Of(child), inner.Iteration))),
+        (BranchingNode, Branching) => body.Nodes.Any(child => executions.ContainsKey(PlaceOf(child, inner))),
         (LoopNode, Looping { Question: not null }) => true,
         _ => false,
     };
 
-    private PathScope ScopeOf(Node node, PathScope scope, int attempt, NodeFrame? frame)
+    private PathScope ScopeOf(Node node, Body body, PathScope scope, int attempt, NodeFrame? frame)
     {
-        var since = frame?.Since ?? SinceOf(node, scope, attempt);
+        var since = frame?.Since ?? SinceOf(node, body, scope, attempt);
         switch (node)
         {
             case LoopNode loop:
                 var inner = scope.WithinTurn(loop, attempt, since, 0);
-                var turn = (frame?.Activity as Looping)?.Turn ?? loop.Nodes.Max(child => lastTurns.GetValueOrDefault(inner.Of(child)));
+                var turn = (frame?.Activity as Looping)?.Turn ?? loop.Nodes.Max(child => lastTurns.GetValueOrDefault(PlaceOf(child, inner).Path));
                 return scope.WithinTurn(loop, attempt, since, turn);
             case ForEachNode forEach:
-                return scope.WithinItem(forEach, attempt, since, LastItem(scope.WithinItem(forEach, attempt, since, 0).Run));
+                return scope.WithinItem(forEach, attempt, since, LastItem(PathScope.EffectOf(scope.WithinItem(forEach, attempt, since, 0).Run)));
             default:
                 return scope.Within(node, attempt, since);
         }
     }
 
-    // Whether an attempt that has ended went on from an earlier one is seen from what was executed inside.
-    private int SinceOf(Node node, PathScope scope, int attempt)
+    // Whether an attempt that has ended went on from an earlier one is seen from what was executed inside: the first node of
+    // a sequence is there if anything of it is.
+    private int SinceOf(Node node, Body body, PathScope scope, int attempt)
     {
+        if (body.Nodes.IsEmpty)
+            return attempt;
         for (var since = attempt; since > 1; since--)
         {
-            var run = scope.Within(node, attempt, since).Run;
-            if (executions.Keys.Any(key => key.Path.StartsWith(run, StringComparison.Ordinal) && key.Path.Length > run.Length && key.Path[run.Length] is '/' or '['))
+            var inner = node switch
+            {
+                LoopNode => scope.WithinTurn(node, attempt, since, 0),
+                ForEachNode => scope.WithinItem(node, attempt, since, 0),
+                _ => scope.Within(node, attempt, since),
+            };
+            if (lastTurns.ContainsKey(PlaceOf(body.Nodes[0], inner).Path))
                 return since;
         }
 

@@ -16,6 +16,32 @@ public sealed class ExplainTests
     }
 
     [Fact]
+    public void What_was_executed_before_a_retry_is_shown_as_it_ended()
+    {
+        var fails = true;
+        VirtualRun Run(string nodes) => VirtualRun.Of(nodes, command => command is ExecuteSql { Sql.Query.Source: "b" } && fails && !(fails = false) ? NodeEvent.Fails("no") : NodeEvent.Rows()).ToEnd();
+
+        var tries = Run("""{"try":[{"sql":"a"},{"sql":"b"}],"finally":[{"sql":"clean"}]}""");
+        tries.Revive();
+        Assert.Equal(["completed try", "  completed sql", "  completed sql", "  completed sql"], Picture(tries.ToEnd()));
+
+        fails = true;
+        var branches = Run("""{"if":{"equals":[1,1]},"then":[{"forEach":[1,2],"do":[{"sql":"a"}]},{"loop":[{"sql":"b"}],"max":1}]}""");
+        branches.Revive();
+        Assert.Equal(["completed if", "  completed forEach (2 items)", "    completed sql", "  completed loop", "    completed sql"], Picture(branches.ToEnd()));
+    }
+
+    [Fact]
+    public void An_inner_loop_that_was_tried_again_in_a_later_turn_shows_that_one()
+    {
+        var executions = 0;
+        var run = VirtualRun.Of(
+            """{"loop":[{"loop":[{"sql":"x"}],"max":1,"retry":{"attempts":2,"backoff":"1s"} }],"max":2}""",
+            _ => ++executions == 2 ? NodeEvent.Fails("no") : NodeEvent.Rows()).ToEnd();
+        Assert.Equal(["completed loop", "  completed loop", "    completed sql"], Picture(run));
+    }
+
+    [Fact]
     public void Abandoned_losers_are_skipped()
     {
         var run = VirtualRun.Of("""{"race":[[{"sleep":"1h"},{"sql":"select 1"}],[{"sleep":"1s"}]]},{"sleep":"1h"}""").Until(TimeSpan.FromSeconds(2));
