@@ -51,17 +51,17 @@ public static class StoreFaults
     /// Whether a fault says that the server cannot be had, and nothing of the statement; what one meets that was executed (a
     /// peer of the database's own, a login that may only read, a statement's name) is its own affair.
     /// </summary>
-    internal static bool SaysTheServerIsAway(PostgresException e) => EndsTheSession(e);
+    internal static bool SaysTheServerIsAway(PostgresException e) => e.Routine is not "exec_stmt_raise" && EndsTheSession(e);
 
     // Npgsql says it in words only.
     private static bool IsExhausted(NpgsqlException e) =>
         e.InnerException is TimeoutException && e.Message.StartsWith("The connection pool has been exhausted", StringComparison.Ordinal);
 
-    // Class 08 is about connections: this one where it ends, and otherwise one of the statement's own. The two time-outs are
-    // those of sessions that idle, which only a stopped process's do.
+    // Class 08 is about connections: this one where it ends or where a pooler says so, which knows no place in a source, and
+    // otherwise one of the statement's own. The two time-outs are those of sessions that idle, which only a stopped process's do.
     private static bool EndsTheSession(PostgresException e) => e.SqlState is PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown
             or PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.TooManyConnections or "25P03"
-        || (e.SqlState.StartsWith("08", StringComparison.Ordinal) && e.InvariantSeverity is not "ERROR") || e.SqlState == "57P05";
+        || (e.SqlState.StartsWith("08", StringComparison.Ordinal) && (e.InvariantSeverity is not "ERROR" || e.Routine is null)) || e.SqlState == "57P05";
 
     private static bool HitsTheTransactionOnly(PostgresException e) =>
         e.SqlState is PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected;

@@ -21,6 +21,8 @@ public sealed class StoreFaultsTests : IAsyncLifetime
     [InlineData(PostgresErrorCodes.InvalidSqlStatementName, true, false, true)]
     [InlineData(PostgresErrorCodes.AdminShutdown, true, true, true)]
     [InlineData(PostgresErrorCodes.DeadlockDetected, true, true, false)]
+    // As a pooler says it.
+    [InlineData("08P01", true, true, true)]
     [InlineData(PostgresErrorCodes.UniqueViolation, false, false, false)]
     [InlineData(PostgresErrorCodes.UndefinedTable, false, false, false)]
     public void A_fault_passes_for_the_store_for_a_nodes_statement_and_ends_connections(string state, bool store, bool statement, bool connections)

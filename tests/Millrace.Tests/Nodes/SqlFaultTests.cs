@@ -153,8 +153,14 @@ public sealed class SqlFaultTests : IAsyncLifetime
     [InlineData("insert into effect values (1, 2)", "42601")]
     [InlineData("insert into nowhere values (1)", "42P01")]
     [InlineData("select * from effect for update nowait", "55P03")]
-    [InlineData("do $$ begin raise exception 'full' using errcode = '53100'; end $$", "53100")]
-    public async Task What_does_not_pass_by_itself_fails_at_once(string sql, string code)
+    [InlineData("do $$ begin raise exception 'full' using errcode = '53100'; end $$", "53100", "full")]
+    // Codes by which a server says that it is away, in a function's mouth.
+    [InlineData("do $$ begin raise exception 'no seats left' using errcode = '53300'; end $$", "53300", "no seats left")]
+    [InlineData("do $$ begin raise exception 'no seats left' using errcode = '57P01'; end $$", "57P01", "no seats left")]
+    [InlineData("do $$ begin raise exception 'no seats left' using errcode = '57P03'; end $$", "57P03", "no seats left")]
+    [InlineData("do $$ begin raise exception 'no seats left' using errcode = '25P03'; end $$", "25P03", "no seats left")]
+    [InlineData("do $$ begin raise exception 'no seats left' using errcode = '08006'; end $$", "08006", "no seats left")]
+    public async Task What_does_not_pass_by_itself_fails_at_once(string sql, string code, string message = "")
     {
         await TestCluster.ExecuteAsync(other, "insert into effect values ('held')");
         await using var holder = new NpgsqlConnection(other);
@@ -167,6 +173,7 @@ public sealed class SqlFaultTests : IAsyncLifetime
         var error = (await server.RunNodesAsync($$$"""{"sql":{"query":{{{JsonSerializer.Serialize(sql)}}},"connection":"other"}}""")).GetProperty("error");
         Assert.Equal(code, error.GetProperty("code").GetString());
         Assert.DoesNotContain("tries", error.GetProperty("message").GetString()!, StringComparison.Ordinal);
+        Assert.Contains(message, error.GetProperty("message").GetString()!, StringComparison.Ordinal);
     }
 
     private Task<long> DeadlocksAsync() => TestCluster.ScalarAsync<long>(other, "select deadlocks from pg_stat_database where datname = current_database()");
