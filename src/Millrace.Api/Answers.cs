@@ -50,25 +50,26 @@ internal static class Answers
 internal sealed class JsonAnswer<T>(T value, JsonTypeInfo<T> type, string contentType, int status) : IResult
 {
     // Nothing is sent before all of it is written.
-    private static readonly PipeOptions Unbounded = new(pauseWriterThreshold: 0);
+    private static readonly PipeOptions Unbounded = new(pauseWriterThreshold: 0, minimumSegmentSize: 32 << 10);
 
     public async Task ExecuteAsync(HttpContext httpContext)
     {
         // In pieces: a page of several MiB in one would take twice as much while it grows, and as much again for a copy.
         var pipe = new Pipe(Unbounded);
-        await using (var writer = new Utf8JsonWriter(pipe.Writer, new() { Encoder = type.Options.Encoder, MaxDepth = type.Options.MaxDepth, SkipValidation = true }))
-            JsonSerializer.Serialize(writer, value, type);
-        await pipe.Writer.CompleteAsync();
-        pipe.Reader.TryRead(out var written);
-        var response = httpContext.Response;
-        (response.StatusCode, response.ContentType, response.ContentLength) = (status, contentType, written.Buffer.Length);
         try
         {
+            await using (var writer = new Utf8JsonWriter(pipe.Writer, new() { Encoder = type.Options.Encoder, MaxDepth = type.Options.MaxDepth, SkipValidation = true }))
+                JsonSerializer.Serialize(writer, value, type);
+            await pipe.Writer.CompleteAsync();
+            pipe.Reader.TryRead(out var written);
+            var response = httpContext.Response;
+            (response.StatusCode, response.ContentType, response.ContentLength) = (status, contentType, written.Buffer.Length);
             foreach (var piece in written.Buffer)
                 await response.BodyWriter.WriteAsync(piece, httpContext.RequestAborted);
         }
         finally
         {
+            await pipe.Writer.CompleteAsync();
             await pipe.Reader.CompleteAsync();
         }
     }

@@ -61,8 +61,14 @@ internal sealed partial class InstanceRun
     /// <summary>Whether it ends because too many workers were lost with it.</summary>
     public bool IsLostCause => state.IsLostCause;
 
+    /// <summary>When the lease was last asked for, or its renewal: it holds for as long from then on.</summary>
+    public long RenewedAt => Interlocked.Read(ref renewedAt);
+
     /// <summary>Whether the lease has run out, as far as this process can know.</summary>
-    public bool IsOverdue => services.Time.GetElapsedTime(Interlocked.Read(ref renewedAt)) >= services.Settings.Lease;
+    public bool IsOverdue => services.Time.GetElapsedTime(RenewedAt) >= services.Settings.Lease;
+
+    /// <summary>Whether the run was told that its lease is gone.</summary>
+    public bool IsLost { get; private set; }
 
     /// <summary>The lease was renewed.</summary>
     /// <param name="sentAt">When that was asked for.</param>
@@ -79,6 +85,7 @@ internal sealed partial class InstanceRun
     /// <summary>The lease is gone: stop without writing anything.</summary>
     public void LoseLease()
     {
+        IsLost = true;
         Post(new LeaseLost());
         _ = interrupt.CancelAsync();
     }
@@ -193,7 +200,7 @@ internal sealed partial class InstanceRun
             Apply(step switch
             {
                 Release => new Released(false),
-                ReadChildren => new ChildrenBroke(),
+                ReadChildren => new ChildrenBroke(null),
                 _ => new Broke(RunFault.OfInstance),
             });
         }
@@ -214,7 +221,7 @@ internal sealed partial class InstanceRun
             case ReadSignals read:
                 return await ReadSignalsAsync(read.After);
             case ReadChildren read:
-                return new ChildrenRead(await children.EndsAsync(read.Journal, interrupt.Token), read.Counted);
+                return await ReadChildrenAsync(read);
             case Tick:
                 return new Ticked(services.Clock.Now);
             case Look:
@@ -229,6 +236,16 @@ internal sealed partial class InstanceRun
         }
     }
 
+    private async Task<RunEvent> ReadChildrenAsync(ReadChildren read)
+    {
+        var (ends, broken) = await children.EndsAsync(read.Journal, interrupt.Token);
+        if (broken is not { } one)
+            return new ChildrenRead(ends, read.Counted);
+        services.Log.NodeBroke(claim.Id, one.Key.Path, one.Error);
+        Apply(new ChildrenRead(ends, read.Counted));
+        return new ChildrenBroke(one.Key);
+    }
+
     private TimeSpan Until(DateTimeOffset? due)
     {
         if (due is not { } at)
@@ -241,12 +258,14 @@ internal sealed partial class InstanceRun
     private async Task<ExecutionEnd> ExecuteAsync(Execute command, CancellationToken cancel)
     {
         // A process that was stopped for a while, and finds out only now, must not do what somebody else has done.
-        if (IsOverdue)
+        while (IsOverdue)
         {
             await catchUp(cancel);
             // The node's own token follows a moment later.
             if (interrupt.IsCancellationRequested)
                 await Task.Delay(Timeout.InfiniteTimeSpan, cancel);
+            if (IsOverdue)
+                await Task.Delay(BetweenQuestions, services.Time, cancel);
         }
 
         return command is StartChildren start

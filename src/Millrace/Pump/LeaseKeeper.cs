@@ -16,7 +16,10 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
     private readonly ConcurrentDictionary<LeaseKey, InstanceRun> runs = new();
     private readonly ConcurrentQueue<Guid> survived = new();
     private readonly SemaphoreSlim turn = new(1);
-    private long asked = time.GetTimestamp();
+    private readonly Lock gate = new();
+
+    // No run that is kept was renewed before this.
+    private long oldest = time.GetTimestamp();
 
     public int Count => runs.Count;
 
@@ -25,7 +28,16 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
 
     public ICollection<InstanceRun> All => runs.Values;
 
-    public void Add(InstanceRun run) => runs[run.Key] = run;
+    public void Add(InstanceRun run)
+    {
+        lock (gate)
+        {
+            runs[run.Key] = run;
+            // The answer to a claim may have been under way for longer than its lease.
+            if (run.RenewedAt < oldest)
+                Interlocked.Exchange(ref oldest, run.RenewedAt);
+        }
+    }
 
     public void Remove(InstanceRun run) => runs.TryRemove(run.Key, out _);
 
@@ -34,15 +46,17 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
 
     public async Task KeepAsync(CancellationToken cancel)
     {
-        var renewed = true;
+        var (renewed, turnAt) = (true, 0L);
         while (!cancel.IsCancellationRequested)
         {
-            // What could not be renewed is tried again soon: there is not much time left for it.
+            // What could not be renewed is tried again soon, without the others: there is not much time left for it.
             await Task.Delay(settings.Lease / (renewed ? 3 : 20), time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await turn.WaitAsync(CancellationToken.None);
             try
             {
-                renewed = await RenewAllAsync();
+                if (renewed || time.GetElapsedTime(turnAt) >= settings.Lease / 3)
+                    turnAt = time.GetTimestamp();
+                renewed = await RenewThoseAsync(run => run.RenewedAt < turnAt);
             }
             catch (Exception e)
             {
@@ -72,7 +86,21 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
         {
             // Whoever had the turn before may have done it.
             if (IsBehind)
-                await RenewAllAsync();
+                await RenewThoseAsync(IsOld);
+        }
+        finally
+        {
+            turn.Release();
+        }
+    }
+
+    /// <summary>Renews what would run out before its time comes: what the answer to a claim was long under way for.</summary>
+    public async Task RenewOldAsync()
+    {
+        await turn.WaitAsync(CancellationToken.None);
+        try
+        {
+            await RenewThoseAsync(IsOld);
         }
         finally
         {
@@ -82,26 +110,37 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
 
     /// <summary>Until when none of the leases that are kept here can have run out.</summary>
     /// <param name="now">The store's time, taken before this is asked.</param>
-    public DateTimeOffset KeptUntil(DateTimeOffset now) => now + settings.Lease - time.GetElapsedTime(Interlocked.Read(ref asked));
+    public DateTimeOffset KeptUntil(DateTimeOffset now) => now + settings.Lease - time.GetElapsedTime(Interlocked.Read(ref oldest));
 
     public void Dispose() => turn.Dispose();
 
     private TimeSpan AskLimit => settings.Lease / 3;
 
-    private bool IsBehind => time.GetElapsedTime(Interlocked.Read(ref asked)) >= settings.Lease;
+    private bool IsBehind => time.GetElapsedTime(Interlocked.Read(ref oldest)) >= settings.Lease;
 
-    private async Task<bool> RenewAllAsync()
+    private bool IsOld(InstanceRun run) => time.GetElapsedTime(run.RenewedAt) >= settings.Lease / 3;
+
+    private async Task<bool> RenewThoseAsync(Func<InstanceRun, bool> which)
     {
         var begun = time.GetTimestamp();
-        // All at once: one bucket whose rows somebody holds locked must not cost the others their leases.
+        // All buckets at once: one whose rows somebody holds locked must not cost the others their leases.
         var answers = await Task.WhenAll(runs.Values
+            .Where(run => !run.IsLost && which(run))
             .GroupBy(run => InstanceId.BucketOf(run.Key.Instance))
-            .Select(bucket => RenewAsync(bucket.Key, [.. bucket.OrderBy(run => run.Key.Instance)])));
-        var renewed = answers.All(static answered => answered);
-        // What could not be asked is still unasked: nothing begins and nothing is claimed before it has been, or was stopped.
-        if (renewed)
-            Interlocked.Exchange(ref asked, begun);
-        return renewed;
+            .Select(bucket => RenewAsync(bucket.Key, [.. bucket])));
+        lock (gate)
+        {
+            var least = begun;
+            foreach (var (_, run) in runs)
+            {
+                if (!run.IsLost && !run.IsLettingGo && run.RenewedAt < least)
+                    least = run.RenewedAt;
+            }
+
+            Interlocked.Exchange(ref oldest, least);
+        }
+
+        return answers.All(static answered => answered);
     }
 
     private async Task<bool> RenewAsync(short bucket, List<InstanceRun> batch)
@@ -110,7 +149,7 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
         if (await AskAsync(bucket, batch))
             return true;
         // A question that took far longer than it may says nothing of the store: this process stood still, and asks once more.
-        if (time.GetElapsedTime(begun) >= 2 * AskLimit && await AskAsync(bucket, batch))
+        if (time.GetElapsedTime(begun) >= 2 * AskLimit && await AskAsync(bucket, [.. batch.Where(run => run.RenewedAt < begun)]))
             return true;
         foreach (var run in batch.Where(run => run.IsOverdue))
             Lose(run);
@@ -119,21 +158,16 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
 
     private async Task<bool> AskAsync(short bucket, List<InstanceRun> batch)
     {
-        var sent = time.GetTimestamp();
         try
         {
             using var limit = new CancellationTokenSource(AskLimit, time);
-            var renewed = await claims.RenewAsync(bucket, [.. batch.Select(run => run.Key)], settings.Lease, limit.Token);
-            foreach (var run in batch)
-            {
-                if (renewed.Renewed.TryGetValue(run.Key, out var standing))
-                    run.Renewed(sent, standing);
-                else if (!renewed.Locked.Contains(run.Key))
-                    Lose(run);
-            }
-
+            var byKey = batch.ToDictionary(run => run.Key);
+            var left = await claims.RenewAsync(
+                bucket, [.. byKey.Keys], settings.Lease, one => byKey[one.Lease].Renewed(one.SentAt, one.Standing), limit.Token);
+            foreach (var key in left.Lost)
+                Lose(byKey[key]);
             // What somebody keeps locked may run out like anything else that could not be asked for.
-            return renewed.Locked.Count == 0;
+            return left.Locked.Count == 0;
         }
         catch (Exception e)
         {

@@ -161,15 +161,14 @@ internal sealed class PumpLoop : IDisposable
         }
 
         total += claimed.Count;
-        foreach (var instance in claimed)
-        {
-            if (RunOf(instance, asked) is not { } run)
-                continue;
+        List<InstanceRun> runs = [.. claimed.Select(instance => RunOf(instance, asked)).OfType<InstanceRun>()];
+        foreach (var run in runs)
             leases.Add(run);
-            if (run.IsLostCause)
-                log.Poisoned(instance.Id, instance.Claims - 1);
+        // A process may have been stopped with the answer in its hand.
+        if (services.Time.GetElapsedTime(asked) >= settings.Lease / 3)
+            await leases.RenewOldAsync();
+        foreach (var run in runs)
             _ = Task.Run(() => RunAsync(run), CancellationToken.None);
-        }
 
         // There is more where a full batch came from.
         if (claimed.Count == limit)
@@ -182,7 +181,10 @@ internal sealed class PumpLoop : IDisposable
     {
         try
         {
-            return new(instance, asked, services, leases.CatchUpAsync);
+            var run = new InstanceRun(instance, asked, services, leases.CatchUpAsync);
+            if (run.IsLostCause)
+                log.Poisoned(instance.Id, instance.Claims - 1);
+            return run;
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {

@@ -1,4 +1,5 @@
 using Millrace.Execution;
+using Millrace.Faults;
 using Millrace.Store;
 using Millrace.Values;
 using Millrace.Workflows;
@@ -12,9 +13,10 @@ internal sealed class RunChildren(ClaimedInstance claim, RunServices services)
     public Task<ExecutionEnd> StartAsync(InstanceFacts facts, StartChildren command, CancellationToken cancel) =>
         services.Patience.RideOutAsync(Timeout.InfiniteTimeSpan, (_, token) => StartOnceAsync(facts, command, token), cancel);
 
-    /// <summary>The ends of nodes whose children have ended.</summary>
-    public async Task<IReadOnlyList<InstanceEvent>> EndsAsync(Journal journal, CancellationToken cancel)
+    /// <summary>The ends of nodes whose children have ended, and the first node of which that cannot be read.</summary>
+    public async Task<(IReadOnlyList<InstanceEvent> Ends, (NodeKey Key, Exception Error)? Broken)> EndsAsync(Journal journal, CancellationToken cancel)
     {
+        (NodeKey, Exception)? broken = null;
         var waiting = ActivePath.Of(journal.Workflow, journal.Facts, journal.State).Where(active => active.Frame.Activity is AwaitingChildren).ToList();
         var ends = new List<InstanceEvent>();
         if (waiting.Count > 0)
@@ -29,14 +31,22 @@ internal sealed class RunChildren(ClaimedInstance claim, RunServices services)
                     if (journal.Unwanted().Contains(active.Key))
                         ends.Add(new NodeFailed(services.Clock.Now, active.Key, Turn.Unbegun));
                 }
-                else if (await EndAsync(active, group, stands, cancel) is { } end)
+                else
                 {
-                    ends.Add(end);
+                    try
+                    {
+                        if (await EndAsync(active, group, stands, cancel) is { } end)
+                            ends.Add(end);
+                    }
+                    catch (Exception e) when (e is not (OperationCanceledException or OutOfMemoryException) && !StoreFaults.IsPassing(e))
+                    {
+                        broken ??= (active.Key, e);
+                    }
                 }
             }
         }
 
-        return ends;
+        return (ends, broken);
     }
 
     private async Task<InstanceEvent?> EndAsync(ActiveNode active, Guid group, GroupStanding standing, CancellationToken cancel)

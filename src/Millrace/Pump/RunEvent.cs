@@ -49,8 +49,9 @@ internal sealed record SignalsRead(DateTimeOffset At, IReadOnlyList<Signal> Sign
 /// <summary>The children were looked at: the ends of nodes that they decide, and how many of their ends had been counted before.</summary>
 internal sealed record ChildrenRead(IReadOnlyList<InstanceEvent> Ends, long Counted) : RunEvent;
 
-/// <summary>The children could not be looked at, because of an error of our own.</summary>
-internal sealed record ChildrenBroke : RunEvent;
+/// <summary>Children could not be looked at, because of an error of our own.</summary>
+/// <param name="Key">Which execution's; null where none could be.</param>
+internal sealed record ChildrenBroke(NodeKey? Key) : RunEvent;
 
 /// <summary>A time that was waited for has come.</summary>
 internal sealed record Ticked(DateTimeOffset At) : RunEvent;

@@ -45,7 +45,7 @@ internal static partial class RunMachine
             ChildrenSeen = Math.Max(run.ChildrenSeen, read.Counted),
             Journal = run.Journal!.Take(read.Ends.Where(end => IsNews(run, end))),
         },
-        ChildrenBroke => run with { Fault = run.Fault ?? ForChildren(run) },
+        ChildrenBroke broke => run with { Fault = run.Fault ?? ForChildren(run, broke.Key) },
         Ticked tick => run.IsCatchingUp ? CatchUp(run, tick.At) : run with { Journal = run.Journal!.Take(new TimerDue(tick.At)) },
         Written written => Answered(run, written),
         Weighed weighed => run.Journal!.State.Outcome is null && TooLarge(run, weighed.Bytes) is { } outcome ? run with { Journal = run.Journal.End(outcome) } : run,
@@ -91,8 +91,8 @@ internal static partial class RunMachine
         end is not NodeFailed failed || (!run.IsCatchingUp && !(failed.Failure == Turn.Unbegun && run.Running.Contains(failed.Key)));
 
     // What cannot be seen of children is the fault of whatever waits for them, which can be dealt with like its own.
-    private static RunFault ForChildren(RunState run) => ActivePath.Of(run.Journal!.Workflow, run.Journal.Facts, run.Journal.State)
-        .Where(static active => active.Frame.Activity is AwaitingChildren)
+    private static RunFault ForChildren(RunState run, NodeKey? one) => ActivePath.Of(run.Journal!.Workflow, run.Journal.Facts, run.Journal.State)
+        .Where(active => active.Frame.Activity is AwaitingChildren && (one ?? active.Key) == active.Key)
         .Select(active => RunFault.Of(active.Key).After(run.FaultBefore))
         .FirstOrDefault(RunFault.OfInstance);
 

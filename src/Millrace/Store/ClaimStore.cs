@@ -37,18 +37,27 @@ internal sealed record ClaimedInstance(
     public Lease Lease => new(Id, Organisation, LeaseToken, StartedAt, Membership);
 }
 
-/// <summary>What became of leases that were to be renewed; those that are in neither are lost.</summary>
-/// <param name="Renewed">Those that were, with what has been asked of their instances.</param>
+/// <summary>A lease that was renewed.</summary>
+/// <param name="Lease">Which.</param>
+/// <param name="SentAt">When that was asked for: it cannot have begun anew earlier.</param>
+/// <param name="Standing">What has been asked of its instance.</param>
+internal readonly record struct Renewed(LeaseKey Lease, long SentAt, Standing Standing);
+
+/// <summary>What became of leases that could not be renewed.</summary>
+/// <param name="Lost">Those that do not hold any more.</param>
 /// <param name="Locked">Those that hold, but somebody keeps their rows locked.</param>
-internal sealed record Renewal(IReadOnlyDictionary<LeaseKey, Standing> Renewed, IReadOnlySet<LeaseKey> Locked);
+internal sealed record Renewal(IReadOnlyList<LeaseKey> Lost, IReadOnlySet<LeaseKey> Locked);
 
 /// <summary>Claims ready instances and keeps their leases.</summary>
-internal sealed class ClaimStore(Database database, LowWater water, StoreClock clock, TimeProvider time, ILogger<ClaimStore> log)
+internal sealed class ClaimStore(Database database, LowWater water, StoreClock clock, TimeProvider time, ILogger<ClaimStore> log) : IDisposable
 {
     // How long nobody looks again at an instance that cannot be run, because not all of it is there.
     private static readonly TimeSpan WithoutFacts = TimeSpan.FromMinutes(5);
 
     private const int RenewalTries = 3;
+
+    // Waiting for a row takes a connection all the while; there are others that want one.
+    private readonly SemaphoreSlim waits = new(2);
     private static readonly TimeSpan BetweenRenewals = TimeSpan.FromMilliseconds(20);
 
     /// <summary>Claims up to a number of ready instances of one bucket.</summary>
@@ -153,82 +162,90 @@ internal sealed class ClaimStore(Database database, LowWater water, StoreClock c
 
     /// <summary>
     /// Renews leases of one bucket. Rows that somebody has locked keep no others waiting: first everything that is free is
-    /// renewed, then what is left is waited for, a tenth of the lease at most.
+    /// renewed, then what is left is waited for, a quarter of the lease at most, with nothing else locked meanwhile.
     /// </summary>
-    public async Task<Renewal> RenewAsync(short bucket, IReadOnlyList<LeaseKey> leases, TimeSpan lease, CancellationToken cancel)
+    /// <param name="bucket">The bucket.</param>
+    /// <param name="leases">Which.</param>
+    /// <param name="lease">For how long.</param>
+    /// <param name="renewed">Told of each one as soon as it is renewed: what comes after may fail.</param>
+    /// <param name="cancel">Gives up.</param>
+    public async Task<Renewal> RenewAsync(short bucket, IReadOnlyList<LeaseKey> leases, TimeSpan lease, Action<Renewed> renewed, CancellationToken cancel)
     {
-        var renewed = new Dictionary<LeaseKey, Standing>();
-        var left = leases;
+        var lost = new List<LeaseKey>();
+        IReadOnlyCollection<LeaseKey> left = leases;
         for (var tries = 1; left.Count > 0 && tries <= RenewalTries; tries++)
         {
             // Mostly a checkpoint of this process that is under way.
             if (tries > 1)
                 await Task.Delay(BetweenRenewals * tries, time, cancel);
-            left = await RenewFreeAsync(bucket, left, lease, renewed, cancel);
+            left = await RenewAsync(bucket, left, lease, null, renewed, lost, cancel);
         }
 
-        if (left.Count > 0)
+        // A row that is always locked, by one checkpoint after the other, is never free to whoever only passes by.
+        var begun = time.GetTimestamp();
+        foreach (var awaited in left.Shuffle())
         {
-            await RenewLockedAsync(bucket, left, lease, renewed, cancel);
-            left = await RenewFreeAsync(bucket, [.. left.Where(key => !renewed.ContainsKey(key))], lease, renewed, cancel);
+            if (!left.Contains(awaited) || time.GetElapsedTime(begun) >= lease / 4)
+                continue;
+            await waits.WaitAsync(cancel);
+            try
+            {
+                left = await RenewAsync(bucket, left, lease, awaited, renewed, lost, cancel);
+            }
+            catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.LockNotAvailable)
+            {
+                // Others may be free for all that.
+            }
+            finally
+            {
+                waits.Release();
+            }
         }
 
-        return new(renewed, left.ToHashSet());
+        return new(lost, left.ToHashSet());
     }
 
-    // Those that hold and could not be renewed.
-    private async Task<IReadOnlyList<LeaseKey>> RenewFreeAsync(
-        short bucket, IReadOnlyList<LeaseKey> leases, TimeSpan lease, Dictionary<LeaseKey, Standing> renewed, CancellationToken cancel)
+    // Renews those that are free, after one has become so; those that hold and could not be renewed are left. Whoever has
+    // waited for one row holds no other, and takes the rest as it stands then: what one commit had locked is free together.
+    private async Task<IReadOnlyCollection<LeaseKey>> RenewAsync(
+        short bucket, IReadOnlyCollection<LeaseKey> leases, TimeSpan lease, LeaseKey? awaited, Action<Renewed> renewed, List<LeaseKey> lost, CancellationToken cancel)
     {
-        if (leases.Count == 0)
-            return leases;
-        await using (var command = LeaseCommand(SqlText.Renew, bucket, leases))
+        var sent = time.GetTimestamp();
+        var found = new List<Renewed>();
+        await using (var batch = database.Batches.CreateBatch())
         {
-            command.Parameters.Add(Columns.Value(lease));
-            await using var reader = await command.ExecuteReaderAsync(cancel);
-            while (await reader.ReadAsync(cancel))
-                renewed[new(reader.GetGuid(0), reader.GetInt64(1))] = ReadStanding(reader, 2);
-        }
+            if (awaited is { } key)
+            {
+                batch.BatchCommands.Add(new("SELECT set_config('lock_timeout', $1, true)") { Parameters = { Columns.Value($"{(long)Math.Max(1, (lease / 10).TotalMilliseconds)}") } });
+                batch.BatchCommands.Add(new(SqlText.AwaitRow) { Parameters = { Columns.Value(bucket), Columns.Value(key.Instance), Columns.Value(key.Token) } });
+            }
 
-        IReadOnlyList<LeaseKey> left = [.. leases.Where(key => !renewed.ContainsKey(key))];
-        return left.Count > 0 ? await HeldAsync(bucket, left, cancel) : left;
-    }
-
-    // A row that is always locked, by one checkpoint after the other, is never free to whoever only passes by.
-    private async Task RenewLockedAsync(
-        short bucket, IReadOnlyList<LeaseKey> leases, TimeSpan lease, Dictionary<LeaseKey, Standing> renewed, CancellationToken cancel)
-    {
-        await using var batch = database.Batches.CreateBatch();
-        batch.BatchCommands.Add(new("SELECT set_config('lock_timeout', $1, true)")
-        {
-            Parameters = { Columns.Value($"{(long)Math.Max(1, (lease / 10).TotalMilliseconds)}") },
-        });
-        var command = new NpgsqlBatchCommand(SqlText.RenewLocked);
-        command.Parameters.Add(Columns.Value(bucket));
-        command.Parameters.Add(Columns.Value(leases.Select(held => held.Instance).ToArray()));
-        command.Parameters.Add(Columns.Value(leases.Select(held => held.Token).ToArray()));
-        command.Parameters.Add(Columns.Value(lease));
-        batch.BatchCommands.Add(command);
-        var found = new Dictionary<LeaseKey, Standing>();
-        try
-        {
+            var renew = new NpgsqlBatchCommand(SqlText.Renew);
+            AddLeases(renew.Parameters, bucket, leases);
+            renew.Parameters.Add(Columns.Value(lease));
+            batch.BatchCommands.Add(renew);
             await using var reader = await batch.ExecuteReaderAsync(cancel);
-            await reader.NextResultAsync(cancel);
+            for (var before = batch.BatchCommands.Count - 1; before > 0; before--)
+                await reader.NextResultAsync(cancel);
             while (await reader.ReadAsync(cancel))
-                found[new(reader.GetGuid(0), reader.GetInt64(1))] = ReadStanding(reader, 2);
-        }
-        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.LockNotAvailable)
-        {
-            return;
+                found.Add(new(new(reader.GetGuid(0), reader.GetInt64(1)), sent, ReadStanding(reader, 2)));
         }
 
-        foreach (var (key, standing) in found)
-            renewed[key] = standing;
+        // Only now has it been committed. The lease began when its transaction did, which had the row to wait for.
+        foreach (var one in found)
+            renewed(one);
+        var rest = leases.Except(found.Select(static one => one.Lease)).ToList();
+        if (rest.Count == 0)
+            return rest;
+        var held = await HeldAsync(bucket, rest, cancel);
+        lost.AddRange(rest.Except(held));
+        return held.ToHashSet();
     }
 
     private async Task<IReadOnlyList<LeaseKey>> HeldAsync(short bucket, IReadOnlyList<LeaseKey> leases, CancellationToken cancel)
     {
-        await using var command = LeaseCommand(SqlText.Held, bucket, leases);
+        await using var command = database.Batches.CreateCommand(SqlText.Held);
+        AddLeases(command.Parameters, bucket, leases);
         await using var reader = await command.ExecuteReaderAsync(cancel);
         var held = new List<LeaseKey>();
         while (await reader.ReadAsync(cancel))
@@ -236,13 +253,11 @@ internal sealed class ClaimStore(Database database, LowWater water, StoreClock c
         return held;
     }
 
-    private NpgsqlCommand LeaseCommand(string sql, short bucket, IReadOnlyList<LeaseKey> leases)
+    private static void AddLeases(NpgsqlParameterCollection parameters, short bucket, IReadOnlyCollection<LeaseKey> leases)
     {
-        var command = database.Batches.CreateCommand(sql);
-        command.Parameters.Add(Columns.Value(bucket));
-        command.Parameters.Add(Columns.Value(leases.Select(held => held.Instance).ToArray()));
-        command.Parameters.Add(Columns.Value(leases.Select(held => held.Token).ToArray()));
-        return command;
+        parameters.Add(Columns.Value(bucket));
+        parameters.Add(Columns.Value(leases.Select(held => held.Instance).ToArray()));
+        parameters.Add(Columns.Value(leases.Select(held => held.Token).ToArray()));
     }
 
     /// <summary>What has been asked of an instance; null where its lease is lost.</summary>
@@ -294,6 +309,8 @@ internal sealed class ClaimStore(Database database, LowWater water, StoreClock c
         command.Parameters.Add(Columns.Json(fault));
         return await command.ExecuteScalarAsync() is Guid;
     }
+
+    public void Dispose() => waits.Dispose();
 
     /// <summary>Reads the six columns that tell what has been asked of an instance.</summary>
     internal static Standing ReadStanding(NpgsqlDataReader reader, int at) =>

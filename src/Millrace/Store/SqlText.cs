@@ -18,7 +18,7 @@ internal static class SqlText
     public static readonly string Park = Load("park.sql");
     public static readonly string Finish = Load("finish.sql");
     public static readonly string Renew = Load("renew.sql");
-    public static readonly string RenewLocked = Load("renew_locked.sql");
+    public static readonly string AwaitRow = Load("await_row.sql");
     public static readonly string Release = Load("release.sql");
     public static readonly string Survived = Load("survived.sql");
     public static readonly string Cancel = Load("cancel.sql");

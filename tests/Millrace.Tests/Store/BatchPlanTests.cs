@@ -7,7 +7,7 @@ namespace Millrace.Tests.Store;
 /// <summary>The plans of the statements over many rows of the work table, at size.</summary>
 public sealed class BatchPlanTests(ServerFixture fixture) : IClassFixture<ServerFixture>
 {
-    public static TheoryData<string> Kept => ["claim.sql", "progress.sql", "finish.sql", "renew.sql", "renew_locked.sql", "alive.sql", "lock_rows.sql", "held.sql"];
+    public static TheoryData<string> Kept => ["claim.sql", "progress.sql", "finish.sql", "renew.sql", "await_row.sql", "alive.sql", "lock_rows.sql", "held.sql"];
 
     public static TheoryData<string> MadeAnew => ["park.sql", "save.sql"];
 

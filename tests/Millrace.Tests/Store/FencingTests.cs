@@ -1,4 +1,7 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Millrace.Configuration;
 using Millrace.Execution;
+using Millrace.Pump;
 using Millrace.Store;
 using Millrace.Tests.Support;
 using Millrace.Values;
@@ -108,15 +111,73 @@ public sealed class FencingTests : IAsyncLifetime
         var goes = checkpoints.StoreAsync(new ProgressCheckpoint(claimed[1].Lease, []));
         await WaitersAsync(2);
         // What somebody has locked is left out, and is not lost.
-        var renewed = await claims.RenewAsync(InstanceId.BucketOf(claimed[0].Id), [.. claimed.Select(claim => claim.Lease.Key)], TimeSpan.FromMinutes(1), CancellationToken.None);
-        Assert.Equal(claimed.Take(3).Select(claim => claim.Lease.Key).ToHashSet(), renewed.Locked);
-        Assert.Equal(claimed.Skip(3).Select(claim => claim.Lease.Key).ToHashSet(), renewed.Renewed.Keys.ToHashSet());
+        var renewed = new HashSet<LeaseKey>();
+        var renewal = await claims.RenewAsync(
+            InstanceId.BucketOf(claimed[0].Id), [.. claimed.Select(claim => claim.Lease.Key)], TimeSpan.FromSeconds(8), one => renewed.Add(one.Lease), CancellationToken.None);
+        Assert.Equal(claimed.Take(3).Select(claim => claim.Lease.Key).ToHashSet(), renewal.Locked);
+        Assert.Empty(renewal.Lost);
+        Assert.Equal(claimed.Skip(3).Select(claim => claim.Lease.Key).ToHashSet(), renewed);
         await WaitersAsync(2);
         await second.DisposeAsync();
         Assert.True((await goes).Held && (await ends).Held);
         Assert.Equal([claimed[1].Lease.Key], (await RenewAsync(claimed[0], claimed[1])).Keys);
         await first.DisposeAsync();
         Assert.True((await others).Held);
+    }
+
+    [Fact]
+    public async Task A_claim_whose_answer_was_under_way_for_longer_than_its_lease_is_asked_for_before_anything_begins()
+    {
+        var claim = Assert.Single(await StartAndClaimAsync());
+        var (time, clock) = (server.Service<TimeProvider>(), server.Service<StoreClock>());
+        var settings = new PumpOptions { Lease = TimeSpan.FromSeconds(30) };
+        using var leases = new LeaseKeeper(server.Service<Database>(), claims, server.Service<WorkerName>(), settings, time, NullLogger.Instance);
+        Assert.True(leases.KeptUntil(clock.Now) > clock.Now);
+        var run = new InstanceRun(claim, time.GetTimestamp() - (40 * time.TimestampFrequency), server.Service<RunServices>(), leases.CatchUpAsync);
+        leases.Add(run);
+        // Nothing of its own may be claimed, for this one may be what is found.
+        Assert.True(leases.KeptUntil(clock.Now) < clock.Now);
+        Assert.True(run.IsOverdue);
+        await leases.CatchUpAsync(CancellationToken.None);
+        Assert.False(run.IsOverdue || run.IsLost);
+        Assert.True(leases.KeptUntil(clock.Now) > clock.Now);
+
+        var late = new InstanceRun(claim with { LeaseToken = claim.LeaseToken + 1 }, time.GetTimestamp() - (40 * time.TimestampFrequency), server.Service<RunServices>(), leases.CatchUpAsync);
+        leases.Add(late);
+        await leases.CatchUpAsync(CancellationToken.None);
+        Assert.True(late.IsLost && !run.IsLost);
+        // What is lost holds nobody up.
+        Assert.True(leases.KeptUntil(clock.Now) > clock.Now);
+    }
+
+    [Fact]
+    public async Task A_row_that_somebody_keeps_costs_no_other_its_lease()
+    {
+        for (var i = 0; i < 30; i++)
+            await server.StartInstanceAsync("""{"do":[{"set":{"a":1}}]}""");
+        var claimed = (await ClaimAsync(TimeSpan.FromMinutes(1), limit: 30)).GroupBy(claim => InstanceId.BucketOf(claim.Id)).MaxBy(bucket => bucket.Count())!.OrderBy(claim => claim.Id).ToList();
+        await using var kept = await HoldAsync(claimed[1]);
+        using var stop = new CancellationTokenSource();
+        // Others are locked again and again, below and above it.
+        var busy = new[] { claimed[0], claimed[2] }.Select(claim => Task.Run(async () =>
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                await using var holder = await HoldAsync(claim);
+                await Task.Delay(300);
+            }
+        })).ToList();
+        for (var i = 0; i < 3; i++)
+        {
+            var renewed = new HashSet<LeaseKey>();
+            var renewal = await claims.RenewAsync(
+                InstanceId.BucketOf(claimed[0].Id), [.. claimed.Select(claim => claim.Lease.Key)], TimeSpan.FromSeconds(10), one => renewed.Add(one.Lease), CancellationToken.None);
+            Assert.Equal([claimed[1].Lease.Key], renewal.Locked);
+            Assert.Equal(claimed.Count - 1, renewed.Count);
+        }
+
+        await stop.CancelAsync();
+        await Task.WhenAll(busy);
     }
 
     /// <summary>As one that goes from checkpoint to checkpoint where commits are slow.</summary>
@@ -322,8 +383,13 @@ public sealed class FencingTests : IAsyncLifetime
         () => TestCluster.ScalarAsync<bool>(connection, $"select count(*) = {count} from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"),
         $"{count} wait");
 
-    private async Task<IReadOnlyDictionary<LeaseKey, Standing>> RenewAsync(params ClaimedInstance[] claimed) =>
-        (await claims.RenewAsync(InstanceId.BucketOf(claimed[0].Id), [.. claimed.Select(claim => claim.Lease.Key)], TimeSpan.FromMinutes(1), CancellationToken.None)).Renewed;
+    private async Task<IReadOnlyDictionary<LeaseKey, Standing>> RenewAsync(params ClaimedInstance[] claimed)
+    {
+        var renewed = new Dictionary<LeaseKey, Standing>();
+        await claims.RenewAsync(
+            InstanceId.BucketOf(claimed[0].Id), [.. claimed.Select(claim => claim.Lease.Key)], TimeSpan.FromMinutes(1), one => renewed[one.Lease] = one.Standing, CancellationToken.None);
+        return renewed;
+    }
 
     private static NodeExecution Execution(string path) =>
         new(0, new(path, 0, 1), "set", NodeStatus.Completed, Json.FromText("1"), null, DateTimeOffset.UtcNow, DateTimeOffset.UtcNow);

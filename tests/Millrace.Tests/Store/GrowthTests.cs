@@ -27,7 +27,7 @@ public sealed class GrowthTests : IAsyncLifetime
         {
             if (isAnalysed)
                 await TestCluster.ExecuteAsync($"{connection};Command Timeout=0", "VACUUM ANALYZE");
-            foreach (var name in new[] { "claim.sql", "progress.sql", "finish.sql", "renew.sql", "renew_locked.sql", "alive.sql", "lock_rows.sql", "held.sql" })
+            foreach (var name in new[] { "claim.sql", "progress.sql", "finish.sql", "renew.sql", "await_row.sql", "alive.sql", "lock_rows.sql", "held.sql" })
                 await CheckAsync(database.Batches, name);
             foreach (var name in new[] { "park.sql", "save.sql", "forget_signals.sql" })
                 await CheckAsync(database.Matches, name);
