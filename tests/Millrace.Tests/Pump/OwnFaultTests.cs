@@ -1,4 +1,7 @@
+using Millrace.Pump;
+using Millrace.Store;
 using Millrace.Tests.Support;
+using Millrace.Values;
 
 namespace Millrace.Tests.Pump;
 
@@ -78,6 +81,19 @@ public sealed class OwnFaultTests : IAsyncLifetime
         await using var server = await TestServer.StartAsync(connection);
         await TestServer.EventuallyAsync(() => TestCluster.ScalarAsync<bool>(connection, "select exists (select from millrace.outcome)"), "it ends");
         Assert.Equal(code, await TestCluster.ScalarAsync<string>(connection, $"select error ->> 'code' from millrace.outcome where id = '{id}'"));
+    }
+
+    [Fact]
+    public void Children_that_cannot_be_looked_at_are_the_fault_of_the_node_that_waits_for_them()
+    {
+        var run = VirtualRun.Of("""{"join":[[{"run":"lives"}],[{"run":"broken"}]]}""");
+        var claim = new ClaimedInstance(
+            run.Facts.Id, 1, 1, VirtualRun.Epoch, default, null, Guid.Empty, [], null, null, null, 5, null, Json.FromText("{}"), null, null, 0, IsTakenOver: false, null);
+        var before = RunMachine.On(RunState.Of(claim, new(5, TimeSpan.Zero)), new Loaded(VirtualRun.Epoch, new(run.Workflow, run.Facts, run.State)));
+        var keys = run.Given.Select(command => command.Key).ToList();
+        Assert.Equal(keys[1], RunMachine.On(before, new ChildrenBroke(keys[1])).Fault!.Node);
+        // Of what concerns all of them one speaks.
+        Assert.Equal(keys[0], RunMachine.On(before, new ChildrenBroke(null)).Fault!.Node);
     }
 
     [Fact]
