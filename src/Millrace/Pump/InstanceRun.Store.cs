@@ -61,13 +61,15 @@ internal sealed partial class InstanceRun
         catch (Exception e) when (e is not (OperationCanceledException or NpgsqlException or OutOfMemoryException) && !StoreFaults.IsPassing(e))
         {
             // Where somebody else has taken the instance over meanwhile, what was read is of two times.
-            if (await InsistAsync(cancel => services.Claims.StandingAsync(claim.Lease, cancel)) is null)
+            if (await IsTakenAwayAsync())
                 return new LeaseLost();
             // What is stored will be the same the next time; what the store says may not.
             services.Log.RunBroke(claim.Id, e);
             return await OverAsync(workflow, facts, RunMachine.Failed("the stored state of the instance could not be read; the server's log has the cause", RunFault.Code));
         }
     }
+
+    private async Task<bool> IsTakenAwayAsync() => await InsistAsync(cancel => services.Claims.StandingAsync(claim.Lease, cancel)) is null;
 
     // Children are told, though nobody can say where the instance stands.
     private async Task<Loaded> OverAsync(Workflow workflow, InstanceFacts facts, Outcome outcome) =>

@@ -194,6 +194,13 @@ internal sealed partial class InstanceRun
         }
         catch (Exception e)
         {
+            // What somebody else has taken over may have been ended, and cleared away, while it was being read.
+            if (step is not (Write or Release) && await SeemsTakenAwayAsync())
+            {
+                Apply(new LeaseLost());
+                return;
+            }
+
             services.Log.RunBroke(claim.Id, e);
             if (step is Write)
                 Apply(new WriteUnsure());
@@ -236,11 +243,26 @@ internal sealed partial class InstanceRun
         }
     }
 
+    // Where that cannot be said, it is not.
+    private async Task<bool> SeemsTakenAwayAsync()
+    {
+        try
+        {
+            return await IsTakenAwayAsync();
+        }
+        catch (Exception)
+        {
+            return false;
+        }
+    }
+
     private async Task<RunEvent> ReadChildrenAsync(ReadChildren read)
     {
         var (ends, broken) = await children.EndsAsync(read.Journal, interrupt.Token);
         if (broken is not { } one)
             return new ChildrenRead(ends, read.Counted);
+        if (await IsTakenAwayAsync())
+            return new LeaseLost();
         services.Log.NodeBroke(claim.Id, one.Key.Path, one.Error);
         Apply(new ChildrenRead(ends, read.Counted));
         return new ChildrenBroke(one.Key);
