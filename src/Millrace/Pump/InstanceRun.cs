@@ -28,7 +28,8 @@ internal sealed partial class InstanceRun
     private readonly Pulse pulse = new();
     private RunState state;
     private IDisposable? place;
-    private long renewedAt;
+    private long renewedTimestamp;
+    private long renewedStoreTicks;
     private long bytes;
     private long grownBytes;
     private long stateBytes;
@@ -37,12 +38,12 @@ internal sealed partial class InstanceRun
     /// <param name="claimedAt">When the claim was sent: its lease cannot have begun earlier.</param>
     /// <param name="services">What it works with.</param>
     /// <param name="catchUp">Asks the store whether this process's leases still hold, where it was silent for too long.</param>
-    public InstanceRun(ClaimedInstance claim, long claimedAt, RunServices services, Func<CancellationToken, Task> catchUp)
+    public InstanceRun(ClaimedInstance claim, LeaseTime claimedAt, RunServices services, Func<CancellationToken, Task> catchUp)
     {
         (this.claim, this.services, this.catchUp) = (claim, services, catchUp);
         state = RunState.Of(claim, new(services.Settings.MaxTakeovers, services.Settings.HoldWait, StateBytes: services.Limits.StateBytes));
         context = new(claim.Id, claim.Organisation, MayRepeat: claim.IsTakenOver || claim.Snapshot is not null);
-        (renewedAt, bytes, HasBegun) = (claimedAt, claim.Bytes, !claim.IsTakenOver);
+        (RenewedAt, bytes, HasBegun) = (claimedAt, claim.Bytes, !claim.IsTakenOver);
         children = new(claim, services);
         nodes = new(ExecuteAsync, services.Clock, pulse.Set, (key, error) => services.Log.NodeBroke(claim.Id, key.Path, error));
     }
@@ -62,20 +63,28 @@ internal sealed partial class InstanceRun
     public bool IsLostCause => state.IsLostCause;
 
     /// <summary>When the lease was last asked for, or its renewal: it holds for as long from then on.</summary>
-    public long RenewedAt => Interlocked.Read(ref renewedAt);
+    public LeaseTime RenewedAt
+    {
+        get => new(Interlocked.Read(ref renewedTimestamp), new(Interlocked.Read(ref renewedStoreTicks), TimeSpan.Zero));
+        private set
+        {
+            Interlocked.Exchange(ref renewedTimestamp, value.Timestamp);
+            Interlocked.Exchange(ref renewedStoreTicks, value.StoreTime.UtcTicks);
+        }
+    }
 
     /// <summary>Whether the lease has run out, as far as this process can know.</summary>
-    public bool IsOverdue => services.Time.GetElapsedTime(RenewedAt) >= services.Settings.Lease;
+    public bool IsOverdue => services.Clock.AgeOf(RenewedAt) >= services.Settings.Lease;
 
-    /// <summary>Whether the run was told that its lease is gone.</summary>
-    public bool IsLost { get; private set; }
+    /// <summary>Whether the lease is known to be gone: taken away, or let go of.</summary>
+    public bool IsGone { get; set; }
 
     /// <summary>The lease was renewed.</summary>
-    /// <param name="sentAt">When that was asked for.</param>
+    /// <param name="at">When that was asked for.</param>
     /// <param name="standing">What the row said.</param>
-    public void Renewed(long sentAt, Standing standing)
+    public void Renewed(LeaseTime at, Standing standing)
     {
-        Interlocked.Exchange(ref renewedAt, sentAt);
+        RenewedAt = at;
         Post(new Told(services.Clock.Now, standing));
     }
 
@@ -85,7 +94,7 @@ internal sealed partial class InstanceRun
     /// <summary>The lease is gone: stop without writing anything.</summary>
     public void LoseLease()
     {
-        IsLost = true;
+        IsGone = true;
         Post(new LeaseLost());
         _ = interrupt.CancelAsync();
     }

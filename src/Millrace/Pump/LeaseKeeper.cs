@@ -11,15 +11,18 @@ namespace Millrace.Pump;
 /// is not renewed any more is stopped, and so is everything when the store was silent for a whole lease. A process that was
 /// itself stopped for longer than that asks first: while nobody has taken its instances over, they are still its own.
 /// </summary>
-internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerName worker, PumpOptions settings, TimeProvider time, ILogger log) : IDisposable
+internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerName worker, PumpOptions settings, TimeProvider time, StoreClock clock, ILogger log) : IDisposable
 {
+    // So many buckets at once that others have connections too.
+    private const int BucketsAtOnce = 4;
+
     private readonly ConcurrentDictionary<LeaseKey, InstanceRun> runs = new();
     private readonly ConcurrentQueue<Guid> survived = new();
     private readonly SemaphoreSlim turn = new(1);
     private readonly Lock gate = new();
 
     // No run that is kept was renewed before this.
-    private long oldest = time.GetTimestamp();
+    private LeaseTime oldest = clock.Moment;
 
     public int Count => runs.Count;
 
@@ -34,8 +37,7 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
         {
             runs[run.Key] = run;
             // The answer to a claim may have been under way for longer than its lease.
-            if (run.RenewedAt < oldest)
-                Interlocked.Exchange(ref oldest, run.RenewedAt);
+            oldest = oldest.Earliest(run.RenewedAt);
         }
     }
 
@@ -46,17 +48,18 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
 
     public async Task KeepAsync(CancellationToken cancel)
     {
-        var (renewed, turnAt) = (true, 0L);
+        var (renewed, turnAt, saying) = (true, time.GetTimestamp(), Task.CompletedTask);
         while (!cancel.IsCancellationRequested)
         {
             // What could not be renewed is tried again soon, without the others: there is not much time left for it.
-            await Task.Delay(settings.Lease / (renewed ? 3 : 20), time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            var (soon, left) = (settings.Lease / 20, (settings.Lease / 3) - time.GetElapsedTime(turnAt));
+            await Task.Delay(renewed && left > soon ? left : soon, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await turn.WaitAsync(CancellationToken.None);
             try
             {
                 if (renewed || time.GetElapsedTime(turnAt) >= settings.Lease / 3)
                     turnAt = time.GetTimestamp();
-                renewed = await RenewThoseAsync(run => run.RenewedAt < turnAt);
+                renewed = await RenewThoseAsync(run => run.RenewedAt.Timestamp < turnAt);
             }
             catch (Exception e)
             {
@@ -69,8 +72,13 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
                 turn.Release();
             }
 
-            await SayWhatSurvivedAsync();
+            // Nothing waits for that, and it may have to wait for rows.
+            if (saying.IsCompleted)
+                saying = SayWhatSurvivedAsync();
         }
+
+        await saying;
+        await SayWhatSurvivedAsync();
     }
 
     /// <summary>
@@ -95,9 +103,9 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
     }
 
     /// <summary>Renews what would run out before its time comes: what the answer to a claim was long under way for.</summary>
-    public async Task RenewOldAsync()
+    public async Task RenewOldAsync(CancellationToken cancel)
     {
-        await turn.WaitAsync(CancellationToken.None);
+        await turn.WaitAsync(cancel);
         try
         {
             await RenewThoseAsync(IsOld);
@@ -108,48 +116,64 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
         }
     }
 
-    /// <summary>Until when none of the leases that are kept here can have run out.</summary>
-    /// <param name="now">The store's time, taken before this is asked.</param>
-    public DateTimeOffset KeptUntil(DateTimeOffset now) => now + settings.Lease - time.GetElapsedTime(Interlocked.Read(ref oldest));
+    /// <summary>
+    /// Until when, by the store's clock, none of the leases that are kept here can have run out. That they run out by that
+    /// clock is what counts, however far it has been put forward since.
+    /// </summary>
+    public DateTimeOffset KeptUntil => Oldest.StoreTime + settings.Lease;
 
     public void Dispose() => turn.Dispose();
 
     private TimeSpan AskLimit => settings.Lease / 3;
 
-    private bool IsBehind => time.GetElapsedTime(Interlocked.Read(ref oldest)) >= settings.Lease;
+    private LeaseTime Oldest
+    {
+        get
+        {
+            lock (gate)
+                return oldest;
+        }
+    }
 
-    private bool IsOld(InstanceRun run) => time.GetElapsedTime(run.RenewedAt) >= settings.Lease / 3;
+    private bool IsBehind => clock.AgeOf(Oldest) >= settings.Lease;
+
+    private bool IsOld(InstanceRun run) => clock.AgeOf(run.RenewedAt) >= settings.Lease / 3;
 
     private async Task<bool> RenewThoseAsync(Func<InstanceRun, bool> which)
     {
-        var begun = time.GetTimestamp();
-        // All buckets at once: one whose rows somebody holds locked must not cost the others their leases.
-        var answers = await Task.WhenAll(runs.Values
-            .Where(run => !run.IsLost && which(run))
+        var begun = clock.Moment;
+        // Several buckets at once: one whose rows somebody holds locked must not cost the others their leases.
+        var buckets = runs.Values
+            .Where(run => !run.IsGone && which(run))
             .GroupBy(run => InstanceId.BucketOf(run.Key.Instance))
-            .Select(bucket => RenewAsync(bucket.Key, [.. bucket])));
+            .OrderBy(bucket => bucket.Min(run => run.RenewedAt.Timestamp));
+        var isComplete = true;
+        await Parallel.ForEachAsync(buckets, new ParallelOptions { MaxDegreeOfParallelism = BucketsAtOnce }, async (bucket, _) =>
+        {
+            if (!await RenewAsync(bucket.Key, [.. bucket]))
+                Volatile.Write(ref isComplete, false);
+        });
         lock (gate)
         {
-            var least = begun;
+            oldest = begun;
             foreach (var (_, run) in runs)
             {
-                if (!run.IsLost && !run.IsLettingGo && run.RenewedAt < least)
-                    least = run.RenewedAt;
+                if (!run.IsGone)
+                    oldest = oldest.Earliest(run.RenewedAt);
             }
-
-            Interlocked.Exchange(ref oldest, least);
         }
 
-        return answers.All(static answered => answered);
+        return isComplete;
     }
 
     private async Task<bool> RenewAsync(short bucket, List<InstanceRun> batch)
     {
-        var begun = time.GetTimestamp();
+        var (begun, wasLate) = (time.GetTimestamp(), batch.Exists(run => run.IsOverdue));
         if (await AskAsync(bucket, batch))
             return true;
-        // A question that took far longer than it may says nothing of the store: this process stood still, and asks once more.
-        if (time.GetElapsedTime(begun) >= 2 * AskLimit && await AskAsync(bucket, [.. batch.Where(run => run.RenewedAt < begun)]))
+        // A process that stood still, before its question or with it, asks once more: its connections may have gone meanwhile,
+        // and a question that took far longer than it may says nothing of the store.
+        if ((wasLate || time.GetElapsedTime(begun) >= 2 * AskLimit) && await AskAsync(bucket, [.. batch.Where(run => run.RenewedAt.Timestamp < begun)]))
             return true;
         foreach (var run in batch.Where(run => run.IsOverdue))
             Lose(run);
@@ -163,9 +187,13 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
             using var limit = new CancellationTokenSource(AskLimit, time);
             var byKey = batch.ToDictionary(run => run.Key);
             var left = await claims.RenewAsync(
-                bucket, [.. byKey.Keys], settings.Lease, one => byKey[one.Lease].Renewed(one.SentAt, one.Standing), limit.Token);
+                bucket, [.. byKey.Keys], settings.Lease, one => byKey[one.Lease].Renewed(one.At, one.Standing), limit.Token);
             foreach (var key in left.Lost)
+            {
                 Lose(byKey[key]);
+                byKey[key].IsGone = true;
+            }
+
             // What somebody keeps locked may run out like anything else that could not be asked for.
             return left.Locked.Count == 0;
         }

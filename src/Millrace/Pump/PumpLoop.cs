@@ -46,7 +46,7 @@ internal sealed class PumpLoop : IDisposable
     {
         (this.services, this.signal, this.worker) = (services, signal, worker);
         (settings, database, claims, log) = (services.Settings, services.Database, services.Claims, services.Log);
-        leases = new(database, claims, worker, settings, services.Time, log);
+        leases = new(database, claims, worker, settings, services.Time, services.Clock, log);
         turns = new(database, services.Dues, signal, settings, services.Time);
     }
 
@@ -152,8 +152,8 @@ internal sealed class PumpLoop : IDisposable
         // What this process runs itself must not look as if nobody did.
         await leases.CatchUpAsync(cancel);
         var limit = (int)Math.Min(Math.Min(room, settings.ClaimBatch), Math.Max(1, (settings.MaxStateBytes - leases.Bytes) / averageBytes));
-        var asked = services.Time.GetTimestamp();
-        var claimed = await claims.ClaimAsync(bucket, limit, settings.Lease, worker.Value, leases.KeptUntil(services.Clock.Now), cancel);
+        var asked = services.Clock.Moment;
+        var claimed = await claims.ClaimAsync(bucket, limit, settings.Lease, worker.Value, leases.KeptUntil, cancel);
         if (claimed.Count > 0)
         {
             FaultPoint.Pass(FaultPoint.Claimed);
@@ -164,9 +164,9 @@ internal sealed class PumpLoop : IDisposable
         List<InstanceRun> runs = [.. claimed.Select(instance => RunOf(instance, asked)).OfType<InstanceRun>()];
         foreach (var run in runs)
             leases.Add(run);
-        // A process may have been stopped with the answer in its hand.
-        if (services.Time.GetElapsedTime(asked) >= settings.Lease / 3)
-            await leases.RenewOldAsync();
+        // A process may have been stopped with the answer in its hand. One that is to end gives back what it has at once.
+        if (services.Clock.AgeOf(asked) >= settings.Lease / 3)
+            await leases.RenewOldAsync(cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         foreach (var run in runs)
             _ = Task.Run(() => RunAsync(run), CancellationToken.None);
 
@@ -177,7 +177,7 @@ internal sealed class PumpLoop : IDisposable
     }
 
     // One that cannot even be begun is left to the end of its lease, and the others are run.
-    private InstanceRun? RunOf(ClaimedInstance instance, long asked)
+    private InstanceRun? RunOf(ClaimedInstance instance, LeaseTime asked)
     {
         try
         {

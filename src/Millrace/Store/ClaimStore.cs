@@ -39,9 +39,19 @@ internal sealed record ClaimedInstance(
 
 /// <summary>A lease that was renewed.</summary>
 /// <param name="Lease">Which.</param>
-/// <param name="SentAt">When that was asked for: it cannot have begun anew earlier.</param>
+/// <param name="At">When that was asked for: it cannot have begun anew earlier.</param>
 /// <param name="Standing">What has been asked of its instance.</param>
-internal readonly record struct Renewed(LeaseKey Lease, long SentAt, Standing Standing);
+internal readonly record struct Renewed(LeaseKey Lease, LeaseTime At, Standing Standing);
+
+/// <summary>A moment, as this process measures time and as the store does: either may pass while the other stands still.</summary>
+/// <param name="Timestamp">By the clock that nobody sets.</param>
+/// <param name="StoreTime">By the store's, as it was known then.</param>
+internal readonly record struct LeaseTime(long Timestamp, DateTimeOffset StoreTime)
+{
+    /// <summary>The earlier of each.</summary>
+    public LeaseTime Earliest(LeaseTime other) =>
+        new(Math.Min(Timestamp, other.Timestamp), StoreTime < other.StoreTime ? StoreTime : other.StoreTime);
+}
 
 /// <summary>What became of leases that could not be renewed.</summary>
 /// <param name="Lost">Those that do not hold any more.</param>
@@ -58,6 +68,9 @@ internal sealed class ClaimStore(Database database, LowWater water, StoreClock c
 
     // Waiting for a row takes a connection all the while; there are others that want one.
     private readonly SemaphoreSlim waits = new(2);
+
+    // After a worker was lost hundreds begin, each with a commit of its own; renewals must not queue up behind them.
+    private readonly SemaphoreSlim begins = new(3);
     private static readonly TimeSpan BetweenRenewals = TimeSpan.FromMilliseconds(20);
 
     /// <summary>Claims up to a number of ready instances of one bucket.</summary>
@@ -173,7 +186,9 @@ internal sealed class ClaimStore(Database database, LowWater water, StoreClock c
     {
         var lost = new List<LeaseKey>();
         IReadOnlyCollection<LeaseKey> left = leases;
-        for (var tries = 1; left.Count > 0 && tries <= RenewalTries; tries++)
+        var begun = time.GetTimestamp();
+        // Where commits are slow each try is a long one, and there must be time left to wait.
+        for (var tries = 1; left.Count > 0 && tries <= RenewalTries && (tries == 1 || time.GetElapsedTime(begun) < lease / 10); tries++)
         {
             // Mostly a checkpoint of this process that is under way.
             if (tries > 1)
@@ -182,7 +197,7 @@ internal sealed class ClaimStore(Database database, LowWater water, StoreClock c
         }
 
         // A row that is always locked, by one checkpoint after the other, is never free to whoever only passes by.
-        var begun = time.GetTimestamp();
+        begun = time.GetTimestamp();
         foreach (var awaited in left.Shuffle())
         {
             if (!left.Contains(awaited) || time.GetElapsedTime(begun) >= lease / 4)
@@ -210,7 +225,7 @@ internal sealed class ClaimStore(Database database, LowWater water, StoreClock c
     private async Task<IReadOnlyCollection<LeaseKey>> RenewAsync(
         short bucket, IReadOnlyCollection<LeaseKey> leases, TimeSpan lease, LeaseKey? awaited, Action<Renewed> renewed, List<LeaseKey> lost, CancellationToken cancel)
     {
-        var sent = time.GetTimestamp();
+        var sent = clock.Moment;
         var found = new List<Renewed>();
         await using (var batch = database.Batches.CreateBatch())
         {
@@ -288,6 +303,19 @@ internal sealed class ClaimStore(Database database, LowWater water, StoreClock c
     /// <summary>Notes that an instance which was taken over begins to run; true if the lease holds.</summary>
     public async Task<bool> BeginAsync(LeaseKey lease, CancellationToken cancel)
     {
+        await begins.WaitAsync(cancel);
+        try
+        {
+            return await BeginOneAsync(lease, cancel);
+        }
+        finally
+        {
+            begins.Release();
+        }
+    }
+
+    private async Task<bool> BeginOneAsync(LeaseKey lease, CancellationToken cancel)
+    {
         await using var command = database.Batches.CreateCommand(SqlText.Begin);
         command.Parameters.Add(Columns.Value(InstanceId.BucketOf(lease.Instance)));
         command.Parameters.Add(Columns.Value(lease.Instance));
@@ -310,7 +338,11 @@ internal sealed class ClaimStore(Database database, LowWater water, StoreClock c
         return await command.ExecuteScalarAsync() is Guid;
     }
 
-    public void Dispose() => waits.Dispose();
+    public void Dispose()
+    {
+        waits.Dispose();
+        begins.Dispose();
+    }
 
     /// <summary>Reads the six columns that tell what has been asked of an instance.</summary>
     internal static Standing ReadStanding(NpgsqlDataReader reader, int at) =>

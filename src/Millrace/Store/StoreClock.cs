@@ -29,6 +29,19 @@ internal sealed class StoreClock
         }
     }
 
+    /// <summary>This moment, by both clocks.</summary>
+    public LeaseTime Moment => new(time.GetTimestamp(), Now);
+
+    /// <summary>
+    /// How long ago a moment was, by the clock by which that is longer: a machine that was suspended has not counted that
+    /// time itself, and the store's clock, by which leases run out, may be put right.
+    /// </summary>
+    public TimeSpan AgeOf(LeaseTime moment)
+    {
+        var (passed, storePassed) = (time.GetElapsedTime(moment.Timestamp), Now - moment.StoreTime);
+        return passed > storePassed ? passed : storePassed;
+    }
+
     /// <summary>Takes in the store's time. An answer that was long under way says little: nobody knows where it spent the time.</summary>
     /// <param name="storeNow">The store's time.</param>
     /// <param name="askedAt">When it was asked, as a timestamp.</param>

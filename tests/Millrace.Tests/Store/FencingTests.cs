@@ -131,23 +131,30 @@ public sealed class FencingTests : IAsyncLifetime
         var claim = Assert.Single(await StartAndClaimAsync());
         var (time, clock) = (server.Service<TimeProvider>(), server.Service<StoreClock>());
         var settings = new PumpOptions { Lease = TimeSpan.FromSeconds(30) };
-        using var leases = new LeaseKeeper(server.Service<Database>(), claims, server.Service<WorkerName>(), settings, time, NullLogger.Instance);
-        Assert.True(leases.KeptUntil(clock.Now) > clock.Now);
-        var run = new InstanceRun(claim, time.GetTimestamp() - (40 * time.TimestampFrequency), server.Service<RunServices>(), leases.CatchUpAsync);
+        using var leases = new LeaseKeeper(server.Service<Database>(), claims, server.Service<WorkerName>(), settings, time, clock, NullLogger.Instance);
+        Assert.True(leases.KeptUntil > clock.Now);
+        LeaseTime Ago(TimeSpan age) => new(time.GetTimestamp() - (long)(age.TotalSeconds * time.TimestampFrequency), clock.Now - age);
+        var run = new InstanceRun(claim, Ago(TimeSpan.FromSeconds(40)), server.Service<RunServices>(), leases.CatchUpAsync);
         leases.Add(run);
         // Nothing of its own may be claimed, for this one may be what is found.
-        Assert.True(leases.KeptUntil(clock.Now) < clock.Now);
+        Assert.True(leases.KeptUntil < clock.Now);
         Assert.True(run.IsOverdue);
         await leases.CatchUpAsync(CancellationToken.None);
-        Assert.False(run.IsOverdue || run.IsLost);
-        Assert.True(leases.KeptUntil(clock.Now) > clock.Now);
+        Assert.False(run.IsOverdue || run.IsGone);
+        Assert.True(leases.KeptUntil > clock.Now);
 
-        var late = new InstanceRun(claim with { LeaseToken = claim.LeaseToken + 1 }, time.GetTimestamp() - (40 * time.TimestampFrequency), server.Service<RunServices>(), leases.CatchUpAsync);
+        var late = new InstanceRun(claim with { LeaseToken = claim.LeaseToken + 1 }, Ago(TimeSpan.FromSeconds(40)), server.Service<RunServices>(), leases.CatchUpAsync);
         leases.Add(late);
         await leases.CatchUpAsync(CancellationToken.None);
-        Assert.True(late.IsLost && !run.IsLost);
+        Assert.True(late.IsGone && !run.IsGone);
+        // A machine that was suspended has not counted the time; the store has.
+        var suspended = new InstanceRun(claim, new(time.GetTimestamp(), clock.Now.AddSeconds(-40)), server.Service<RunServices>(), leases.CatchUpAsync);
+        leases.Add(suspended);
+        Assert.True(suspended.IsOverdue && leases.KeptUntil < clock.Now);
+        await leases.CatchUpAsync(CancellationToken.None);
+        Assert.False(suspended.IsOverdue);
         // What is lost holds nobody up.
-        Assert.True(leases.KeptUntil(clock.Now) > clock.Now);
+        Assert.True(leases.KeptUntil > clock.Now);
     }
 
     [Fact]
