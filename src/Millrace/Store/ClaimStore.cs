@@ -43,16 +43,6 @@ internal sealed record ClaimedInstance(
 /// <param name="Standing">What has been asked of its instance.</param>
 internal readonly record struct Renewed(LeaseKey Lease, LeaseTime At, Standing Standing);
 
-/// <summary>A moment, as this process measures time and as the store does: either may pass while the other stands still.</summary>
-/// <param name="Timestamp">By the clock that nobody sets.</param>
-/// <param name="StoreTime">By the store's, as it was known then.</param>
-internal readonly record struct LeaseTime(long Timestamp, DateTimeOffset StoreTime)
-{
-    /// <summary>The earlier of each.</summary>
-    public LeaseTime Earliest(LeaseTime other) =>
-        new(Math.Min(Timestamp, other.Timestamp), StoreTime < other.StoreTime ? StoreTime : other.StoreTime);
-}
-
 /// <summary>What became of leases that could not be renewed.</summary>
 /// <param name="Lost">Those that do not hold any more.</param>
 /// <param name="Locked">Those that hold, but somebody keeps their rows locked.</param>
@@ -65,13 +55,13 @@ internal sealed class ClaimStore(Database database, LowWater water, StoreClock c
     private static readonly TimeSpan WithoutFacts = TimeSpan.FromMinutes(5);
 
     private const int RenewalTries = 3;
+    private static readonly TimeSpan BetweenRenewals = TimeSpan.FromMilliseconds(20);
 
     // Waiting for a row takes a connection all the while; there are others that want one.
     private readonly SemaphoreSlim waits = new(2);
 
     // After a worker was lost hundreds begin, each with a commit of its own; renewals must not queue up behind them.
     private readonly SemaphoreSlim begins = new(3);
-    private static readonly TimeSpan BetweenRenewals = TimeSpan.FromMilliseconds(20);
 
     /// <summary>Claims up to a number of ready instances of one bucket.</summary>
     /// <param name="bucket">The bucket.</param>

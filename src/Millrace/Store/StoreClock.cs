@@ -1,5 +1,15 @@
 namespace Millrace.Store;
 
+/// <summary>A moment, as this process measures time and as the store does: either may pass while the other stands still.</summary>
+/// <param name="Timestamp">By the clock that nobody sets.</param>
+/// <param name="StoreTime">By the store's, as it was known then.</param>
+internal readonly record struct LeaseTime(long Timestamp, DateTimeOffset StoreTime)
+{
+    /// <summary>The earlier of each.</summary>
+    public LeaseTime Earliest(LeaseTime other) =>
+        new(Math.Min(Timestamp, other.Timestamp), StoreTime < other.StoreTime ? StoreTime : other.StoreTime);
+}
+
 /// <summary>
 /// The store's time, as far as this process knows: what the store last said, and the time that has passed since by a
 /// clock that nobody sets. Timers, history and ids use it, so a machine whose clock is wrong, or is put right, fires

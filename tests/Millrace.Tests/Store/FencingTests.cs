@@ -111,12 +111,10 @@ public sealed class FencingTests : IAsyncLifetime
         var goes = checkpoints.StoreAsync(new ProgressCheckpoint(claimed[1].Lease, []));
         await WaitersAsync(2);
         // What somebody has locked is left out, and is not lost.
-        var renewed = new HashSet<LeaseKey>();
-        var renewal = await claims.RenewAsync(
-            InstanceId.BucketOf(claimed[0].Id), [.. claimed.Select(claim => claim.Lease.Key)], TimeSpan.FromSeconds(8), one => renewed.Add(one.Lease), CancellationToken.None);
+        var (renewal, renewed) = await RenewAsync(TimeSpan.FromSeconds(8), claimed);
         Assert.Equal(claimed.Take(3).Select(claim => claim.Lease.Key).ToHashSet(), renewal.Locked);
         Assert.Empty(renewal.Lost);
-        Assert.Equal(claimed.Skip(3).Select(claim => claim.Lease.Key).ToHashSet(), renewed);
+        Assert.Equal(claimed.Skip(3).Select(claim => claim.Lease.Key).ToHashSet(), renewed.Keys.ToHashSet());
         await WaitersAsync(2);
         await second.DisposeAsync();
         Assert.True((await goes).Held && (await ends).Held);
@@ -176,9 +174,7 @@ public sealed class FencingTests : IAsyncLifetime
         })).ToList();
         for (var i = 0; i < 3; i++)
         {
-            var renewed = new HashSet<LeaseKey>();
-            var renewal = await claims.RenewAsync(
-                InstanceId.BucketOf(claimed[0].Id), [.. claimed.Select(claim => claim.Lease.Key)], TimeSpan.FromSeconds(10), one => renewed.Add(one.Lease), CancellationToken.None);
+            var (renewal, renewed) = await RenewAsync(TimeSpan.FromSeconds(10), claimed);
             Assert.Equal([claimed[1].Lease.Key], renewal.Locked);
             Assert.Equal(claimed.Count - 1, renewed.Count);
         }
@@ -390,12 +386,14 @@ public sealed class FencingTests : IAsyncLifetime
         () => TestCluster.ScalarAsync<bool>(connection, $"select count(*) = {count} from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"),
         $"{count} wait");
 
-    private async Task<IReadOnlyDictionary<LeaseKey, Standing>> RenewAsync(params ClaimedInstance[] claimed)
+    private async Task<IReadOnlyDictionary<LeaseKey, Standing>> RenewAsync(params ClaimedInstance[] claimed) => (await RenewAsync(TimeSpan.FromMinutes(1), claimed)).Renewed;
+
+    private async Task<(Renewal Left, IReadOnlyDictionary<LeaseKey, Standing> Renewed)> RenewAsync(TimeSpan lease, IReadOnlyList<ClaimedInstance> claimed)
     {
         var renewed = new Dictionary<LeaseKey, Standing>();
-        await claims.RenewAsync(
-            InstanceId.BucketOf(claimed[0].Id), [.. claimed.Select(claim => claim.Lease.Key)], TimeSpan.FromMinutes(1), one => renewed[one.Lease] = one.Standing, CancellationToken.None);
-        return renewed;
+        var left = await claims.RenewAsync(
+            InstanceId.BucketOf(claimed[0].Id), [.. claimed.Select(claim => claim.Lease.Key)], lease, one => renewed[one.Lease] = one.Standing, CancellationToken.None);
+        return (left, renewed);
     }
 
     private static NodeExecution Execution(string path) =>
