@@ -12,6 +12,7 @@ internal sealed class FaultyProxy : IAsyncDisposable
     private readonly CancellationTokenSource stop = new();
     private readonly int target;
     private readonly Task accepting;
+    private int resets;
 
     /// <param name="target">The loopback port that it leads to.</param>
     public FaultyProxy(int target)
@@ -43,6 +44,12 @@ internal sealed class FaultyProxy : IAsyncDisposable
             pair.Freeze();
     }
 
+    /// <summary>The next connection is reset as soon as the client has said something.</summary>
+    public void ResetNext() => Interlocked.Increment(ref resets);
+
+    /// <summary>Whether it has been.</summary>
+    public bool HasReset => Volatile.Read(ref resets) == 0;
+
     public async ValueTask DisposeAsync()
     {
         await stop.CancelAsync();
@@ -72,6 +79,14 @@ internal sealed class FaultyProxy : IAsyncDisposable
         var pair = new Pair(client, server);
         try
         {
+            if (Volatile.Read(ref resets) > 0)
+            {
+                await client.ReceiveAsync(new byte[1], stop.Token);
+                client.LingerState = new(enable: true, 0);
+                Interlocked.Decrement(ref resets);
+                return;
+            }
+
             await server.ConnectAsync(IPAddress.Loopback, target, stop.Token);
             pairs[pair] = true;
             await Task.WhenAny(PumpAsync(client, server, pair), PumpAsync(server, client, pair));

@@ -1,3 +1,4 @@
+using Millrace.Chaos;
 using Millrace.Faults;
 using Millrace.Store;
 using Millrace.Tests.Support;
@@ -45,6 +46,26 @@ public sealed class NpgsqlBehaviourTests
         await using var only = await source.OpenConnectionAsync();
         var refusal = await Assert.ThrowsAsync<NpgsqlException>(async () => await source.OpenConnectionAsync());
         Assert.Equal((true, false), (StoreFaults.IsPassing(refusal), StoreFaults.IsLostConnection(refusal)));
+    }
+
+    // The driver tries another kind of encryption over a second connection, and keeps the session's means to be cancelled.
+    [Fact]
+    public async Task A_session_whose_first_try_to_connect_was_cut_can_be_cancelled_like_any_other()
+    {
+        var target = new NpgsqlConnectionStringBuilder((await TestCluster.GetAsync()).ConnectionString);
+        await using var proxy = new FaultyProxy(target.Port);
+        (target.Host, target.Port) = ("127.0.0.1", proxy.Port);
+        await using var source = NpgsqlDataSource.Create(target.ConnectionString);
+        proxy.ResetNext();
+        await using var connection = await source.OpenConnectionAsync();
+        Assert.True(proxy.HasReset);
+        await using var command = new NpgsqlCommand("SELECT pg_sleep(60)", connection);
+        using var cancel = new CancellationTokenSource();
+        var sleeping = command.ExecuteNonQueryAsync(cancel.Token);
+        cancel.Cancel(throwOnFirstException: true);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => sleeping);
+        await using var again = new NpgsqlCommand("SELECT 1", connection);
+        Assert.Equal(1, await again.ExecuteScalarAsync());
     }
 
     [Theory]
