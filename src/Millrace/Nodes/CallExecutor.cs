@@ -29,15 +29,15 @@ internal sealed class CallExecutor(
                 + " Handlers are registered with AddMillraceCall", "no_handler", Retryable: false);
         }
 
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        await using var timer = time.CreateTimer(
-            _ => limit.CancelAsync(), null, TimeLimit.Of(command.Call.Timeout ?? Timeout.InfiniteTimeSpan), Timeout.InfiniteTimeSpan);
+        using var limit = new StopSource(time, cancel);
+        if (command.Call.Timeout is { } timeout)
+            limit.StopAfter(timeout);
         try
         {
             // What a handler does before it first waits must not hold up the instance's other branches, nor its time limit.
             return await Task.Run(() => InvokeAsync(handler, instance, command, limit.Token), CancellationToken.None).WaitAsync(limit.Token);
         }
-        catch (OperationCanceledException) when (limit.IsCancellationRequested && !cancel.IsCancellationRequested)
+        catch (OperationCanceledException) when (limit.Token.IsCancellationRequested && !cancel.IsCancellationRequested)
         {
             return new NodeFailure($"the handler \"{name}\" did not end within {command.Call.Timeout}", "timeout");
         }

@@ -9,20 +9,20 @@ internal sealed class StatementLimit : IDisposable
     // The server's answer to a cancelled statement takes milliseconds.
     private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan BeforeGivingUp = TimeSpan.FromMilliseconds(100);
-    private readonly CancellationTokenSource stop;
+    private readonly StopSource stop;
     private readonly CancellationTokenSource giveUp = new();
     private readonly CancellationTokenRegistration registration;
     private volatile bool isLost;
 
     public StatementLimit(TimeSpan timeout, CancellationToken cancel)
     {
-        stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        stop = new(TimeProvider.System, cancel);
         registration = stop.Token.UnsafeRegister(static giveUp => ((CancellationTokenSource)giveUp!).CancelAfter(AnswerLimit), giveUp);
         Begin(timeout);
     }
 
     /// <summary>Begins again, with another time. Without effect where the time is up already.</summary>
-    public void Begin(TimeSpan timeout) => stop.CancelAfter(TimeLimit.Of(timeout));
+    public void Begin(TimeSpan timeout) => stop.StopAfter(timeout);
 
     /// <summary>Cancelled when the statement has to stop.</summary>
     public CancellationToken Stop => stop.Token;
@@ -40,7 +40,7 @@ internal sealed class StatementLimit : IDisposable
         try
         {
             // The driver's part of stopping asks the server, which may take long; but it must have begun.
-            _ = stop.CancelAsync();
+            stop.Stop();
             giveUp.CancelAfter(BeforeGivingUp);
         }
         catch (ObjectDisposedException)

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using Millrace.Configuration;
 using Millrace.Faults;
+using Millrace.Nodes;
 using Millrace.Store;
 
 namespace Millrace.Pump;
@@ -27,15 +28,16 @@ public sealed class Drain : IDisposable
     /// <returns>What was done. Where the turn never came, another drain was at it all the time: nothing is known of what is left.</returns>
     public async Task<DrainReport> RunAsync(TimeSpan linger, CancellationToken cancel)
     {
+        using var stop = new StopSource(services.Time, cancel);
         var begun = services.Time.GetTimestamp();
-        if (!await turn.WaitAsync(settings.DrainBudget, cancel))
+        if (!await turn.WaitAsync(settings.DrainBudget, stop.Token))
             return new(0, MoreIsReady: true, null);
         try
         {
-            await RecordLagAsync(cancel);
+            await RecordLagAsync(stop.Token);
             var left = settings.DrainBudget - services.Time.GetElapsedTime(begun);
             using var loop = new PumpLoop(services, signal, worker);
-            return await loop.DrainAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, linger, cancel);
+            return await loop.DrainAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, linger, stop.Token);
         }
         finally
         {

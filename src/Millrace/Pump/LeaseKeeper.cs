@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Millrace.Configuration;
 using Millrace.Faults;
+using Millrace.Nodes;
 using Millrace.Store;
 
 namespace Millrace.Pump;
@@ -184,7 +185,7 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
     {
         try
         {
-            using var limit = new CancellationTokenSource(AskLimit, time);
+            using var limit = new StopSource(AskLimit, time);
             var byKey = batch.ToDictionary(run => run.Key);
             var left = await claims.RenewAsync(
                 bucket, [.. byKey.Keys], settings.Lease, one => byKey[one.Lease].Renewed(one.At, one.Standing), limit.Token);
@@ -215,7 +216,7 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
         {
             try
             {
-                using var limit = new CancellationTokenSource(AskLimit, time);
+                using var limit = new StopSource(AskLimit, time);
                 await claims.SurvivedAsync(bucket.Key, [.. bucket], worker.Value, limit.Token);
             }
             catch (Exception e)

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Millrace.Nodes;
 
 namespace Millrace.Pump;
 
@@ -8,7 +9,11 @@ internal sealed class MaintenanceLoop(Maintenance maintenance, ReceiptCleaner re
 {
     internal static readonly TimeSpan Every = TimeSpan.FromHours(1);
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(TendAsync(stoppingToken), CleanAsync(stoppingToken));
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var stop = new StopSource(time, stoppingToken);
+        await Task.WhenAll(TendAsync(stop.Token), CleanAsync(stop.Token));
+    }
 
     private async Task TendAsync(CancellationToken stop)
     {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Millrace.Nodes;
 using Millrace.Store;
 
 namespace Millrace.Pump;
@@ -14,7 +15,7 @@ public sealed class OutcomeHub : IAsyncDisposable
     private readonly Database database;
     private readonly TimeProvider time;
     private readonly ConcurrentDictionary<Guid, Waiter> waiters = new();
-    private readonly CancellationTokenSource stop = new();
+    private readonly StopSource stop;
     private readonly Pulse anybody = new();
     private readonly RecentEnds recent = new(4096);
     private readonly Task looking;
@@ -22,6 +23,7 @@ public sealed class OutcomeHub : IAsyncDisposable
     internal OutcomeHub(Database database, TimeProvider time)
     {
         (this.database, this.time) = (database, time);
+        stop = new(time, CancellationToken.None);
         looking = Task.Run(LookAsync);
     }
 
@@ -63,7 +65,7 @@ public sealed class OutcomeHub : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await stop.CancelAsync();
+        stop.Stop();
         await looking;
         stop.Dispose();
         anybody.Dispose();

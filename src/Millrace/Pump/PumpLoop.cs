@@ -2,6 +2,7 @@ using System.Runtime.ExceptionServices;
 using Microsoft.Extensions.Logging;
 using Millrace.Configuration;
 using Millrace.Faults;
+using Millrace.Nodes;
 using Millrace.Store;
 
 namespace Millrace.Pump;
@@ -54,9 +55,10 @@ internal sealed class PumpLoop : IDisposable
     public async Task ServeAsync(CancellationToken stop)
     {
         log.PumpStarted(worker.Value, settings.MaxInstances);
+        using var claiming = new StopSource(services.Time, stop);
         using var keeping = new CancellationTokenSource();
         var keeper = leases.KeepAsync(keeping.Token);
-        await ClaimAsync(Timeout.InfiniteTimeSpan, stop);
+        await ClaimAsync(Timeout.InfiniteTimeSpan, claiming.Token);
         log.PumpStopped(worker.Value, await LetGoAsync(settings.Grace, HandBackLimit, CancellationToken.None));
         await keeping.CancelAsync();
         await keeper;
@@ -75,8 +77,8 @@ internal sealed class PumpLoop : IDisposable
     {
         var begun = services.Time.GetTimestamp();
         var grace = settings.Grace < budget / 2 ? settings.Grace : budget / 2;
-        using var alarm = new CancellationTokenSource(budget - grace, services.Time);
-        using var claiming = CancellationTokenSource.CreateLinkedTokenSource(cancel, alarm.Token);
+        using var claiming = new StopSource(services.Time, cancel);
+        claiming.StopAfter(budget - grace);
         using var keeping = new CancellationTokenSource();
         var keeper = leases.KeepAsync(keeping.Token);
         try

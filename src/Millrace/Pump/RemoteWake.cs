@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 using Millrace.Configuration;
+using Millrace.Nodes;
 using Millrace.Store;
 using Npgsql;
 
@@ -22,13 +23,14 @@ internal sealed class RemoteWake(IOptions<MillraceOptions> options, Database dat
     {
         if (database.IsPooled)
             return;
+        using var stop = new StopSource(time, stoppingToken);
         var pause = TimeSpan.Zero;
         void Worked() => pause = TimeSpan.Zero;
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
-                await (options.Value.Pump.Enabled ? ListenAsync(Worked, stoppingToken) : NotifyAsync(Worked, stoppingToken));
+                await (options.Value.Pump.Enabled ? ListenAsync(Worked, stop.Token) : NotifyAsync(Worked, stop.Token));
             }
             catch (Exception)
             {

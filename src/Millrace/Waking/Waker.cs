@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Millrace.Configuration;
+using Millrace.Nodes;
 using Millrace.Pump;
 using Millrace.Store;
 
@@ -155,7 +156,7 @@ public sealed class Waker
     {
         try
         {
-            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5), time);
+            using var limit = new StopSource(TimeSpan.FromSeconds(5), time);
             await queue.SendAsync(token, delay, limit.Token);
         }
         catch (Exception e)
