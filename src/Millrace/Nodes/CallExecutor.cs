@@ -35,9 +35,9 @@ internal sealed class CallExecutor(
         try
         {
             // What a handler does before it first waits must not hold up the instance's other branches, nor its time limit.
-            return await Task.Run(() => InvokeAsync(handler, instance, command, limit.Token), CancellationToken.None).WaitAsync(limit.Token);
+            return await Task.Run(() => InvokeAsync(handler, instance, command, limit.Token), CancellationToken.None).WaitAsync(limit.Waits);
         }
-        catch (OperationCanceledException) when (limit.Token.IsCancellationRequested && !cancel.IsCancellationRequested)
+        catch (OperationCanceledException) when (limit.IsStopped && !cancel.IsCancellationRequested)
         {
             return new NodeFailure($"the handler \"{name}\" did not end within {command.Call.Timeout}", "timeout");
         }

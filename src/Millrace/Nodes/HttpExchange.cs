@@ -30,7 +30,7 @@ internal sealed class HttpExchange(
         var hop = HttpHop.First(command);
         var left = command.Http.Redirects;
         // Redirects have no time of their own.
-        CancellationTokenSource? stop = null;
+        StopSource? stop = null;
         try
         {
             while (true)
@@ -41,8 +41,8 @@ internal sealed class HttpExchange(
                 var turn = CheckCircuit(gate, hop);
                 if (stop is null)
                 {
-                    stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-                    stop.CancelAfter(TimeLimit.Of(limit));
+                    stop = new(time, cancel);
+                    stop.StopAfter(limit);
                 }
 
                 var (end, next) = await CountedAsync(gate, turn, () => SendAsync(hop, left, stop.Token), cancel);
@@ -65,8 +65,8 @@ internal sealed class HttpExchange(
     // A host whose places are all taken for so long is busy with others' requests; that is no failure of this one.
     private async Task<IDisposable> EnterAsync(HostGate gate, HttpHop hop, TimeSpan limit, CancellationToken cancel)
     {
-        using var waiting = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        waiting.CancelAfter(TimeLimit.Of(limit));
+        using var waiting = new StopSource(time, cancel);
+        waiting.StopAfter(limit);
         try
         {
             return await gate.EnterAsync(context, waiting.Token);

@@ -6,18 +6,18 @@ namespace Millrace.Nodes;
 /// </summary>
 internal sealed class StatementLimit : IDisposable
 {
-    // The server's answer to a cancelled statement takes milliseconds.
-    private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(5);
+    // The server's answer to a cancelled statement takes milliseconds. A process that stops gives back what it runs, and has little time for it.
+    private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan BeforeGivingUp = TimeSpan.FromMilliseconds(100);
     private readonly StopSource stop;
-    private readonly CancellationTokenSource giveUp = new();
+    private readonly StopSource giveUp = new(TimeProvider.System, CancellationToken.None);
     private readonly CancellationTokenRegistration registration;
     private volatile bool isLost;
 
     public StatementLimit(TimeSpan timeout, CancellationToken cancel)
     {
         stop = new(TimeProvider.System, cancel);
-        registration = stop.Token.UnsafeRegister(static giveUp => ((CancellationTokenSource)giveUp!).CancelAfter(AnswerLimit), giveUp);
+        registration = stop.Waits.UnsafeRegister(static giveUp => ((StopSource)giveUp!).StopAfter(AnswerLimit), giveUp);
         Begin(timeout);
     }
 
@@ -28,7 +28,7 @@ internal sealed class StatementLimit : IDisposable
     public CancellationToken Stop => stop.Token;
 
     /// <summary>Cancelled when nobody waits for it any more.</summary>
-    public CancellationToken GiveUp => giveUp.Token;
+    public CancellationToken GiveUp => giveUp.Waits;
 
     /// <summary>Whether its connection was found dead.</summary>
     public bool IsLost => isLost;
@@ -37,16 +37,9 @@ internal sealed class StatementLimit : IDisposable
     public void Lose()
     {
         isLost = true;
-        try
-        {
-            // The driver's part of stopping asks the server, which may take long; but it must have begun.
-            stop.Stop();
-            giveUp.CancelAfter(BeforeGivingUp);
-        }
-        catch (ObjectDisposedException)
-        {
-            // It has ended in this moment.
-        }
+        // The driver's part of stopping asks the server, which may take long; but it must have begun.
+        stop.Stop();
+        giveUp.StopAfter(BeforeGivingUp);
     }
 
     public void Dispose()
