@@ -88,8 +88,12 @@ internal sealed class ServerApp : IAsyncDisposable
         builder.Services.AddEntraLogin(builder.Configuration);
         builder.Services.AddMillraceApi();
         builder.Services.AddProblemDetails();
-        // The pump's own grace, and a little for everything else.
-        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = settings.Pump.Grace + TimeSpan.FromSeconds(10));
+        builder.Services.Configure<HostOptions>(host =>
+        {
+            // The pump's own grace, and a little for everything else. Nobody's calls are to keep the pump from letting go in time.
+            host.ShutdownTimeout = settings.Pump.Grace + TimeSpan.FromSeconds(10);
+            host.ServicesStopConcurrently = true;
+        });
 
         var web = builder.Build();
         web.UseStatusCodePages();

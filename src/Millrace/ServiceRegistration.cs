@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Millrace.Configuration;
@@ -65,7 +66,8 @@ public static class ServiceRegistration
         services.AddSingleton<PumpSignal>();
         services.AddSingleton<RunRelay>();
         services.AddSingleton<ItemScopes>();
-        services.AddSingleton(provider => new OutcomeHub(provider.GetRequiredService<Database>(), provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider => new OutcomeHub(
+            provider.GetRequiredService<Database>(), provider.GetRequiredService<TimeProvider>(), Stopping(provider)));
         services.AddSingleton<LowWater>();
         services.AddSingleton<DueStore>();
         services.AddSingleton<ClaimStore>();
@@ -85,7 +87,7 @@ public static class ServiceRegistration
             provider.GetRequiredService<RunRelay>(), provider.GetRequiredService<OutcomeHub>(), provider.GetRequiredService<ILogger<PumpLoop>>()));
         services.AddSingleton(provider => new Drain(
             provider.GetRequiredService<RunServices>(), provider.GetRequiredService<PumpSignal>(), provider.GetRequiredService<WorkerName>(),
-            provider.GetRequiredService<PumpLag>(), provider.GetRequiredService<IOptions<MillraceOptions>>()));
+            provider.GetRequiredService<PumpLag>(), provider.GetRequiredService<IOptions<MillraceOptions>>(), Stopping(provider)));
         services.AddSingleton<ReceiptStore>();
         services.AddSingleton<ReceiptCleaner>();
         services.AddSingleton(provider => new Maintenance(
@@ -108,4 +110,8 @@ public static class ServiceRegistration
         services.AddSingleton(provider => new Waker(
             provider.GetRequiredService<Drain>(), provider.GetRequiredService<PumpSignal>(), provider.GetRequiredService<IWakeSender>(),
             provider.GetRequiredService<StoreClock>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<IOptions<MillraceOptions>>(), provider.GetRequiredService<ILogger<Waker>>()));
+
+    // Told before anything is stopped: what waits for long in a call must not keep its host from stopping.
+    private static CancellationToken Stopping(IServiceProvider provider) =>
+        provider.GetService<IHostApplicationLifetime>()?.ApplicationStopping ?? CancellationToken.None;
 }

@@ -78,8 +78,10 @@ public sealed class InstanceHandlers(InstanceStore instances, InstanceList list,
         var began = time.GetTimestamp();
         while (!view.Status.IsEnd() && time.GetElapsedTime(began) is var passed && passed < wait)
         {
-            await outcomes.WaitAsync(organisation, id, wait - passed, cancel);
+            var hasEnded = await outcomes.WaitAsync(organisation, id, wait - passed, cancel);
             view = await FindAsync(organisation, id, cancel);
+            if (!hasEnded)
+                break;
             // It had ended before, and was retried since.
             if (!view.Status.IsEnd())
                 outcomes.Forget(id);

@@ -17,18 +17,21 @@ public sealed class Drain : IDisposable
     private readonly WorkerName worker;
     private readonly PumpLag lag;
     private readonly PumpOptions settings;
+    private readonly CancellationToken stopping;
     private readonly SemaphoreSlim turn = new(1);
 
-    internal Drain(RunServices services, PumpSignal signal, WorkerName worker, PumpLag lag, IOptions<MillraceOptions> options) =>
-        (this.services, this.signal, this.worker, this.lag, settings) = (services, signal, worker, lag, options.Value.Pump);
+    internal Drain(
+        RunServices services, PumpSignal signal, WorkerName worker, PumpLag lag, IOptions<MillraceOptions> options, CancellationToken stopping) =>
+        (this.services, this.signal, this.worker, this.lag, settings, this.stopping) = (services, signal, worker, lag, options.Value.Pump, stopping);
 
     /// <summary>Drains for as long as <see cref="PumpOptions.DrainBudget"/> allows, the wait for its turn included.</summary>
     /// <param name="linger">How long to go on looking once nothing is ready and nothing runs.</param>
-    /// <param name="cancel">The process stops: what runs is handed back at once.</param>
+    /// <param name="cancel">Nobody waits for it any more: what runs is handed back at once, as it is where the process stops.</param>
     /// <returns>What was done. Where the turn never came, another drain was at it all the time: nothing is known of what is left.</returns>
     public async Task<DrainReport> RunAsync(TimeSpan linger, CancellationToken cancel)
     {
         using var stop = new StopSource(services.Time, cancel);
+        await using var stops = stop.StopWith(stopping);
         var begun = services.Time.GetTimestamp();
         if (!await turn.WaitAsync(settings.DrainBudget, stop.Token))
             return new(0, MoreIsReady: true, null);

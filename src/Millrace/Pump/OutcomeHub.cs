@@ -19,31 +19,33 @@ public sealed class OutcomeHub : IAsyncDisposable
     private readonly Pulse anybody = new();
     private readonly RecentEnds recent = new(4096);
     private readonly Task looking;
+    private volatile bool isClosed;
 
-    internal OutcomeHub(Database database, TimeProvider time)
+    internal OutcomeHub(Database database, TimeProvider time, CancellationToken stopping)
     {
         (this.database, this.time) = (database, time);
-        stop = new(time, CancellationToken.None);
-        looking = Task.Run(LookAsync);
+        stop = new(time, stopping);
+        looking = Task.Run(LookAsync, CancellationToken.None);
     }
 
     private Registration Register(Guid organisation, Guid instance)
     {
         var waiter = Join(organisation, instance);
         if (recent.Contains(instance))
-            waiter.Ended.TrySetResult();
+            waiter.Ended.TrySetResult(true);
+        if (isClosed)
+            waiter.Ended.TrySetResult(false);
         anybody.Set();
         return new(this, instance, waiter.Ended.Task);
     }
 
-    /// <summary>Waits until an instance has ended or the time is up; true if it has ended.</summary>
+    /// <summary>Waits until an instance has ended, the time is up or the process stops; true if it has ended.</summary>
     public async Task<bool> WaitAsync(Guid organisation, Guid instance, TimeSpan atMost, CancellationToken cancel)
     {
         using var registration = Register(organisation, instance);
         try
         {
-            await registration.Ended.WaitAsync(atMost, time, cancel);
-            return true;
+            return await registration.Ended.WaitAsync(atMost, time, cancel);
         }
         catch (TimeoutException)
         {
@@ -59,7 +61,7 @@ public sealed class OutcomeHub : IAsyncDisposable
     {
         recent.Add(instance);
         if (waiters.TryGetValue(instance, out var waiter))
-            waiter.Ended.TrySetResult();
+            waiter.Ended.TrySetResult(true);
     }
 
     /// <inheritdoc/>
@@ -111,9 +113,12 @@ public sealed class OutcomeHub : IAsyncDisposable
                 await LookOnceAsync();
             }
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (stop.IsStopped)
         {
-            // The process stops.
+            // The process stops, and whoever waits is answered what is known.
+            isClosed = true;
+            foreach (var (_, waiter) in waiters)
+                waiter.Ended.TrySetResult(false);
         }
     }
 
@@ -124,16 +129,16 @@ public sealed class OutcomeHub : IAsyncDisposable
             var asked = waiters.Select(waiter => (waiter.Key, waiter.Value.Organisation)).ToList();
             await database.Weeks.AskAsync(database.Source, SqlText.EndedAmong, asked, reader => Announce(reader.GetGuid(0)), stop.Token);
         }
-        catch (Exception e) when (e is not OperationCanceledException)
+        catch (Exception e) when (!stop.IsStopped)
         {
             // The next look will tell; whoever waits has a time limit of its own.
             database.Suspect(e);
         }
     }
 
-    private sealed class Registration(OutcomeHub hub, Guid instance, Task ended) : IDisposable
+    private sealed class Registration(OutcomeHub hub, Guid instance, Task<bool> ended) : IDisposable
     {
-        public Task Ended => ended;
+        public Task<bool> Ended => ended;
 
         public void Dispose() => hub.Unregister(instance);
     }
@@ -145,6 +150,6 @@ public sealed class OutcomeHub : IAsyncDisposable
         public int Count;
         public bool Gone;
 
-        public TaskCompletionSource Ended { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        public TaskCompletionSource<bool> Ended { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

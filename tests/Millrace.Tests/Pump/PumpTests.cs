@@ -116,6 +116,33 @@ public sealed class PumpTests : IAsyncLifetime
         Assert.InRange(nodes[1].GetProperty("duration_ms").GetDouble(), 700, 5000);
     }
 
+    // A start is durable once it is stored: its caller learns that, and need not start again.
+    [Fact]
+    public async Task Calls_that_wait_are_answered_when_the_server_is_asked_to_stop()
+    {
+        var key = KeyStore.NewKey();
+        await using var server = ServerProcess.StartOn(connection, key, ("Millrace__Pump__Enabled", "false"), ("Millrace__Pump__Grace", "00:00:00.1"));
+        using var client = await server.ClientAsync(key);
+        var start = client.SendAsync(new HttpRequestMessage(HttpMethod.Post, "instances")
+        {
+            Content = new StringContent("""{"definition":{"do":[{"sql":"select pg_sleep(612)"}]}}""", new System.Net.Http.Headers.MediaTypeHeaderValue("application/json")),
+            Headers = { { "Prefer", "wait=60" } },
+        });
+        await TestServer.EventuallyAsync(() => TestCluster.ScalarAsync<bool>(connection, "select exists (select from millrace.work)"), "it is stored");
+        var id = await TestCluster.ScalarAsync<Guid>(connection, "select id from millrace.work");
+        var look = client.GetAsync($"instances/{id}?wait=60s");
+        var pump = client.PostAsync("admin/pump", null);
+        await TestServer.EventuallyAsync(
+            () => TestCluster.ScalarAsync<bool>(connection, "select exists (select from pg_stat_activity where state = 'active' and query like 'select pg_sleep(612)%' and datname = current_database())"),
+            "the statement runs");
+
+        Assert.Equal(0, await server.TerminateAsync());
+        Assert.Equal(
+            [System.Net.HttpStatusCode.Accepted, System.Net.HttpStatusCode.OK, System.Net.HttpStatusCode.OK],
+            (await Task.WhenAll(start, look, pump)).Select(answer => answer.StatusCode));
+        Assert.True(await TestCluster.ScalarAsync<bool>(connection, "select lease_token is null and ready_at <= now() and claims = 0 from millrace.work"));
+    }
+
     [Fact]
     public async Task A_server_that_is_asked_to_stop_hands_its_instances_back()
     {
