@@ -146,6 +146,16 @@ public sealed class CommandTests : IDisposable
         Assert.DoesNotContain(server.Output, line => line.Contains("does not answer", StringComparison.Ordinal));
     }
 
+    // The first process of a container is not ended by a signal that it does not heed itself.
+    [Fact]
+    public async Task A_server_that_waits_for_its_database_heeds_the_word_to_stop()
+    {
+        await using var server = ServerProcess.StartOn("Host=127.0.0.1;Port=1;Username=nobody", KeyStore.NewKey());
+        await TestServer.EventuallyAsync(() => Task.FromResult(!server.Output.IsEmpty), "it waits");
+        Assert.Equal(143, await server.TerminateAsync());
+        Assert.StartsWith("Stopped", server.Output.Last(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Help_tells_the_commands()
     {
