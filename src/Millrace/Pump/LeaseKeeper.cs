@@ -55,6 +55,9 @@ internal sealed class LeaseKeeper(Database database, ClaimStore claims, WorkerNa
             // What could not be renewed is tried again soon, without the others: there is not much time left for it.
             var (soon, left) = (settings.Lease / 20, (settings.Lease / 3) - time.GetElapsedTime(turnAt));
             await Task.Delay(renewed && left > soon ? left : soon, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            // What could not be given back is nobody's any more: the sooner its lease runs out, the better.
+            if (cancel.IsCancellationRequested)
+                break;
             await turn.WaitAsync(CancellationToken.None);
             try
             {

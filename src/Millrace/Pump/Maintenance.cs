@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Millrace.Configuration;
+using Millrace.Nodes;
 using Millrace.Store;
 
 namespace Millrace.Pump;
@@ -33,8 +34,9 @@ public sealed class Maintenance
     /// <summary>Does all that is due: the store's own, then receipts in every database that SQL nodes write to.</summary>
     public async Task RunAsync(CancellationToken cancel)
     {
-        await TendStoreAsync(cancel);
-        await receipts.RunAsync(cancel);
+        using var stop = new StopSource(time, cancel);
+        await TendStoreAsync(stop.Token);
+        await receipts.RunAsync(stop.Token);
     }
 
     internal async Task TendStoreAsync(CancellationToken cancel)

@@ -24,7 +24,7 @@ internal sealed class MaintenanceLoop(Maintenance maintenance, ReceiptCleaner re
             {
                 await maintenance.TendStoreAsync(stop);
             }
-            catch (Exception e) when (e is not OperationCanceledException)
+            catch (Exception e) when (!stop.IsCancellationRequested)
             {
                 log.MaintenanceFailed(Every, e);
             }

@@ -30,7 +30,7 @@ internal sealed class ReceiptCleaner(
                     log.ReceiptsCleared(gone, name);
                 all += gone;
             }
-            catch (Exception e) when (e is not OperationCanceledException)
+            catch (Exception e) when (!cancel.IsCancellationRequested)
             {
                 log.ReceiptsNotCleared(name, Pause, e);
             }
