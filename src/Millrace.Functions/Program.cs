@@ -28,6 +28,17 @@ if (!string.IsNullOrEmpty(builder.Configuration["APPLICATIONINSIGHTS_CONNECTION_
 using var app = builder.Build();
 
 // The first start makes the schema; each later one finds it made. The host gives a worker thirty seconds to begin.
-using (var limit = new CancellationTokenSource(TimeSpan.FromSeconds(25)))
-    await app.Services.GetRequiredService<StorePreparation>().PrepareAsync(Console.WriteLine, limit.Token);
+var limit = TimeSpan.FromSeconds(25);
+try
+{
+    await app.Services.GetRequiredService<StorePreparation>().PrepareAsync(Console.WriteLine, CancellationToken.None).WaitAsync(limit);
+}
+catch (TimeoutException)
+{
+    await Console.Error.WriteLineAsync($"The store was not ready within {limit.TotalSeconds:N0} s, which is all a worker has. The lines before this one say what it waited for;"
+        + " Millrace:ConnectionString says where it is.");
+    return 1;
+}
+
 await app.RunAsync();
+return 0;

@@ -95,11 +95,22 @@ internal sealed class Cluster : ILocalServer
     {
         if (hold is not null)
             await hold.DisposeAsync();
-        using var limit = new CancellationTokenSource(StartLimit);
-        using (await LockAsync(limit.Token))
+        try
         {
-            if (!await OthersAreConnectedAsync(limit.Token))
-                await StopAsync(limit.Token);
+            await StopUnlessInUseAsync().WaitAsync(StartLimit);
+        }
+        catch (TimeoutException)
+        {
+            await Console.Error.WriteLineAsync($"The local PostgreSQL in {folder} has not stopped within {StartLimit.TotalSeconds:N0} s; its log is {LogFile}.");
+        }
+    }
+
+    private async Task StopUnlessInUseAsync()
+    {
+        using (await LockAsync(CancellationToken.None))
+        {
+            if (!await OthersAreConnectedAsync(CancellationToken.None))
+                await StopAsync(CancellationToken.None);
         }
     }
 

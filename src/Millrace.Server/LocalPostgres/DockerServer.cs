@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
@@ -66,19 +67,23 @@ internal sealed class DockerServer : ILocalServer
             Password = password,
             Database = "millrace",
         };
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        limit.CancelAfter(ReadyLimit);
+        var begun = Stopwatch.GetTimestamp();
         while (true)
         {
             try
             {
                 await using var probe = new NpgsqlConnection(ConnectionString);
-                await probe.OpenAsync(limit.Token);
+                await probe.OpenAsync(cancel);
                 return;
             }
-            catch (NpgsqlException) when (!limit.IsCancellationRequested)
+            catch (NpgsqlException e) when (Stopwatch.GetElapsedTime(begun) > ReadyLimit)
             {
-                await Task.Delay(250, limit.Token);
+                throw new LocalPostgresException($"The PostgreSQL in the container {container} does not answer on 127.0.0.1:{port} ({e.Message})."
+                    + $" See \"{docker} logs {container}\".");
+            }
+            catch (NpgsqlException)
+            {
+                await Task.Delay(250, cancel);
             }
         }
     }
