@@ -79,6 +79,9 @@ internal sealed class HttpAnswer(ExecuteHttp command, HttpHop hop, HttpResponseM
     private static TimeSpan? RetryAfter(HttpResponseHeaders headers, DateTimeOffset now)
     {
         var wait = headers.RetryAfter?.Delta ?? (headers.RetryAfter?.Date - (headers.Date ?? now));
+        // RFC 9110 sets no limit to the seconds; the platform's reader does.
+        if (wait is null && headers.NonValidated.TryGetValues("Retry-After", out var raw) && $"{raw}" is [_, ..] text && text.All(char.IsAsciiDigit))
+            wait = text.All(digit => digit is '0') ? null : MostRetryAfter;
         return wait is not { } given || given <= TimeSpan.Zero ? null : given < MostRetryAfter ? given : MostRetryAfter;
     }
 

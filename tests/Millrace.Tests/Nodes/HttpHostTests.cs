@@ -53,6 +53,7 @@ public sealed class HttpHostTests(ServerFixture fixture) : IClassFixture<ServerF
     [InlineData(503, "", "7", 7.0)]
     [InlineData(429, "\"expect\":{\"status\":[200]},", "120", 120.0)]
     [InlineData(503, "", "99999999", 86400.0)]
+    [InlineData(503, "", "99999999999999999999", 86400.0)]
     [InlineData(503, "", "Wed, 21 Oct 2015 07:28:30 GMT", 30.0)]
     [InlineData(503, "", "Wed, 21 Oct 2015 07:27:00 GMT", null)]
     [InlineData(503, "", "soon", null)]
