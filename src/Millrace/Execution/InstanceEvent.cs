@@ -42,12 +42,24 @@ public sealed record CancelRequested(DateTimeOffset At, string? Reason) : Instan
 /// <param name="Attempt">The attempt, from 1.</param>
 public readonly record struct NodeKey(string Path, int Iteration, int Attempt);
 
-/// <summary>Why an execution failed.</summary>
+/// <summary>
+/// Why an execution failed. Its words are for people to read, and come along with every list of instances: what a
+/// database, a handler or a workflow says at greater length is cut.
+/// </summary>
 /// <param name="Message">The cause, in words for the workflow's author.</param>
 /// <param name="Code">SQLSTATE, HTTP status, or a word such as <c>timeout</c>; null where there is none.</param>
 /// <param name="Retryable">Whether another attempt could succeed.</param>
 public sealed record NodeFailure(string Message, string? Code = null, bool Retryable = true)
 {
+    private const int LongestMessage = 16 << 10;
+    private const int LongestCode = 200;
+
+    /// <summary>The cause, in words for the workflow's author.</summary>
+    public string Message { get; } = Short(Message, LongestMessage);
+
+    /// <summary>SQLSTATE, HTTP status, or a word such as <c>timeout</c>; null where there is none.</summary>
+    public string? Code { get; } = Code is null ? null : Short(Code, LongestCode);
+
     /// <summary>How long to wait at the least before another attempt, in whole milliseconds; null where nothing is known.</summary>
     public TimeSpan? RetryAfter
     {
@@ -57,4 +69,13 @@ public sealed record NodeFailure(string Message, string? Code = null, bool Retry
 
     /// <summary>Whether the attempt was not made, because something stood before it. Such a one takes none of the node's attempts away.</summary>
     public bool IsHeldBack { get; init; }
+
+    // What has been cut stays as it is when it is read back. Half of a surrogate pair is no text.
+    private static string Short(string text, int longest)
+    {
+        if (text.Length <= longest || (text.Length == longest + 1 && text[^1] == '…'))
+            return text;
+        var end = char.IsHighSurrogate(text[longest - 1]) ? longest - 1 : longest;
+        return string.Concat(text.AsSpan(0, end), "…");
+    }
 }

@@ -150,9 +150,4 @@ internal sealed partial class Turn
             names = names.With(values);
         return new(result);
     }
-
-    // A message is for people to read, and comes along with every list of instances.
-    private static string Short(string message) => message.Length <= LongestMessage ? message : string.Concat(message.AsSpan(0, LongestMessage), "…");
-
-    private const int LongestMessage = 16 << 10;
 }

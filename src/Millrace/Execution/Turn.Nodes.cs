@@ -69,7 +69,7 @@ internal sealed partial class Turn
         TryNode attempt => StartTry(attempt, scope, frame),
         BreakNode end => new Broke<Activity>(Templates(frame.Attempt).Value(end.Value)),
         ReturnNode end => new Returned<Activity>(Templates(frame.Attempt).Value(end.Value)),
-        FailNode fail => Fails(fail, scope, frame, new(Short(Templates(frame.Attempt).Text(fail.Message)), "fail", Retryable: false)),
+        FailNode fail => Fails(fail, scope, frame, new(Templates(frame.Attempt).Text(fail.Message), "fail", Retryable: false)),
         _ => throw new InvalidOperationException($"Unknown kind {node.Kind}."),
     };
 

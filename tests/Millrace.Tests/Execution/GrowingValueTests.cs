@@ -1,3 +1,4 @@
+using Millrace.Execution;
 using Millrace.Tests.Support;
 
 namespace Millrace.Tests.Execution;
@@ -32,6 +33,22 @@ public sealed class GrowingValueTests
     {
         var run = Of($$"""{"fail":"{{string.Concat(Enumerable.Repeat("{{ input }}", 40))}}"}""", resultBytes: 100_000);
         Assert.Equal((16 << 10) + 1, run.Outcome!.Error!.Message.Length);
+    }
+
+    [Theory]
+    [InlineData(16 << 10)]
+    [InlineData((16 << 10) + 1)]
+    [InlineData((16 << 10) + 5)]
+    public void Words_that_are_cut_stay_text_and_are_cut_once(int length)
+    {
+        foreach (var text in new[] { new string('x', length), new string('x', length % 2) + string.Concat(Enumerable.Repeat("\ud83d\ude00", length / 2)) })
+        {
+            var failure = new NodeFailure(text, text);
+            Assert.InRange(failure.Message.Length, 1, (16 << 10) + 1);
+            Assert.InRange(failure.Code!.Length, 1, 201);
+            Assert.DoesNotContain('\ufffd', System.Text.Encoding.UTF8.GetString(System.Text.Encoding.UTF8.GetBytes(failure.Message + failure.Code)));
+            Assert.Equal(failure, new NodeFailure(failure.Message, failure.Code));
+        }
     }
 
     private static VirtualRun Of(string node, int resultBytes = 1000)

@@ -89,6 +89,18 @@ public sealed class SqlFaultTests : IAsyncLifetime
         Assert.Equal(2, await TestCluster.ScalarAsync<long>(other, "select count(*) from effect"));
     }
 
+    // It would be kept with the instance, for each attempt, and sent along with lists.
+    [Fact]
+    public async Task What_a_database_says_at_great_length_is_cut()
+    {
+        await using var server = await TestServer.StartAsync(connection, ("Connections:other", other));
+        var instance = await server.RunNodesAsync("""{"sql":{"query":"select repeat('x', 20000000)::int","connection":"other"}}""");
+        var error = instance.GetProperty("error");
+        Assert.Equal(("failed", "22P02"), (instance.GetProperty("status").GetString(), error.GetProperty("code").GetString()));
+        Assert.Equal((16 << 10) + 1, error.GetProperty("message").GetString()!.Length);
+        Assert.InRange(await TestCluster.ScalarAsync<int>(connection, "select max(length(error::text)) from millrace.node_execution"), 1, 20_000);
+    }
+
     [Fact]
     public async Task Too_many_connections_are_waited_for()
     {
