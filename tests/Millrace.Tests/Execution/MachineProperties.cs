@@ -27,6 +27,20 @@ public sealed class MachineProperties
         Prop.ForAll(Arb.From(Gen.Choose(0, int.MaxValue).Select(Case.Of), Case.Shrink), example => Obeys(example, crashes))
             .Check(Config.QuickThrowOnFailure.WithMaxTest(Graphs));
 
+    // Children that are told to end in one moment and end in another one, all of them at the same time.
+    [Theory]
+    [InlineData(333311259, """
+        {"do":[{"join":[[{"sql":"select 1"}],[{"join":[[{"race":[[{"run":"child","compensate":[{"sql":"select 1"}]}]]}],[{"sleep":"400ms"}],[{"run":"child","compensate":[{"sql":"select 1"}]}]]}]]}]}
+        """)]
+    [InlineData(333311259, """
+        {"do":[{"race":[[{"join":[[{"sql":"select 1"}],[{"join":[[{"race":[[{"run":"child","input":"{{ b? }}","compensate":[{"sql":"select {{ a? }}"}]}]]}],[{"sleep":"400ms"}],[{"run":"child","input":"{{ a.body.n? }}","compensate":[{"sql":"select 1"}]}]]}]]}]]}]}
+        """)]
+    public void What_is_told_to_end_ends_in_no_order_of_its_own(int seed, string definition)
+    {
+        Obeys(new(seed, definition), crashes: false);
+        Obeys(new(seed, definition), crashes: true);
+    }
+
     private const int MostBytes = 100_000;
 
     private static bool Obeys(Case example, bool crashes)
@@ -87,7 +101,7 @@ public sealed class MachineProperties
     private static IEnumerable<string> Sorted(IEnumerable<(long At, string Key)> begun) =>
         begun.OrderBy(item => item.At).ThenBy(item => item.Key, StringComparer.Ordinal).Select(item => $"{item.At} {item.Key}");
 
-    private static string KeyOf(NodeKey key) => $"{key.Path}#{key.Iteration}#{key.Attempt}";
+    private static string KeyOf(NodeKey key) => NaiveInterpreter.TextOf(key.Path, key.Iteration, key.Attempt);
 
     private static Workflow? ReadOrNull(string definition) =>
         WorkflowReader.TryRead(JsonElement.Parse(definition), new LimitOptions(), out var workflow, out _) ? workflow : null;

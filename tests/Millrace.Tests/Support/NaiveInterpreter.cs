@@ -232,9 +232,12 @@ internal sealed class NaiveInterpreter(Func<string, string, NodeEvent> results, 
         }
     }
 
+    /// <summary>How an execution is called here.</summary>
+    public static string TextOf(string path, int iteration, int attempt) => $"{path}#{iteration}#{attempt}";
+
     private async Task<Value> ExecuteAsync(string path, string kind, int iteration, int attempt, CancellationToken stop)
     {
-        var key = $"{path}#{iteration}#{attempt}";
+        var key = TextOf(path, iteration, attempt);
         var (start, decision) = (time.Now, time.Decision);
         begun.Add((start, key));
         try
@@ -258,7 +261,7 @@ internal sealed class NaiveInterpreter(Func<string, string, NodeEvent> results, 
     private async Task<Value> ExecuteUndoableAsync(
         JsonElement node, string path, string kind, int iteration, int attempt, string place, Names names, CancellationToken stop)
     {
-        var key = $"{path}#{iteration}#{attempt}";
+        var key = TextOf(path, iteration, attempt);
         var decision = time.Decision;
         begun.Add((time.Now, key));
         using var unwanted = CancellationTokenSource.CreateLinkedTokenSource(stop);
@@ -311,7 +314,8 @@ internal sealed class NaiveInterpreter(Func<string, string, NodeEvent> results, 
         catch (OperationCanceledException)
         {
             var cancelled = time.Now + Micros(durations($"{key} cancelled"));
-            await time.WaitUntilAsync(Math.Min(end, cancelled), "0", CancellationToken.None).ConfigureAwait(false);
+            // Of several at the same time those that were told to end come last; the order in which they were told says nothing.
+            await time.WaitUntilAsync(Math.Min(end, cancelled), $"0 {key}", CancellationToken.None).ConfigureAwait(false);
             return cancelled < end ? NodeEvent.Fails("cancelled") : results(key, kind);
         }
     }

@@ -17,6 +17,7 @@ internal sealed class VirtualRun
     private readonly Func<Execute, NodeEvent> results;
     private readonly InstanceFacts facts;
     private readonly List<(Execute Command, DateTimeOffset EndsAt, bool IsCancelled)> executing = [];
+    private readonly HashSet<NodeKey> told = [];
     // What comes at the same time comes in the order in which it was arranged.
     private readonly PriorityQueue<Func<InstanceEvent>, (DateTimeOffset At, int Number)> arranged = new();
     private int arrangements;
@@ -113,7 +114,7 @@ internal sealed class VirtualRun
         Now = next > Now ? next : Now;
         if (next == end)
         {
-            End(executing.First(item => item.EndsAt == end));
+            End(FirstOf(end));
         }
         else if (next == arrives)
         {
@@ -253,16 +254,23 @@ internal sealed class VirtualRun
         Take(end.At(Now, ended.Command.Key));
     }
 
-    // Their end is awaited: it comes sooner, unless it would have come by then anyway; of several at the same time last, since
-    // it was the last one that was settled.
+    // Their end is awaited: it comes sooner, unless it would have come by then anyway.
     private void CancelSoon(NodeKey key)
     {
         var index = executing.FindIndex(item => item.Command.Key == key);
         var (command, endsAt, isCancelled) = executing[index];
         var at = Now + CancelDuration(command);
-        executing.RemoveAt(index);
-        executing.Add(at < endsAt ? (command, at, true) : (command, endsAt, isCancelled));
+        executing[index] = at < endsAt ? (command, at, true) : (command, endsAt, isCancelled);
+        told.Add(key);
     }
+
+    // Of several at the same time those that began first come first, and those that were told to end last; the order in
+    // which they were told says nothing.
+    private (Execute Command, DateTimeOffset EndsAt, bool IsCancelled) FirstOf(DateTimeOffset end) => executing
+        .Where(item => item.EndsAt == end)
+        .OrderBy(item => told.Contains(item.Command.Key))
+        .ThenBy(item => told.Contains(item.Command.Key) ? NaiveInterpreter.TextOf(item.Command.Key.Path, item.Command.Key.Iteration, item.Command.Key.Attempt) : "", StringComparer.Ordinal)
+        .First();
 
     // What runs is what the state says is being executed, at all times: nothing goes on in a branch that was given up, and
     // nothing is forgotten. The children of a failed item need not be cancelled one by one.
