@@ -7,12 +7,14 @@ namespace Millrace.Chaos;
 /// <summary>A TCP proxy on loopback that can cut its connections, or keep them open and pass nothing on any more.</summary>
 internal sealed class FaultyProxy : IAsyncDisposable
 {
+    private static readonly byte[] ServerCrashed = [(byte)'E', 0, 0, 0, 41, .. "SFATAL\0C08P01\0Mserver conn crashed?\0\0"u8];
     private readonly TcpListener listener = new(IPAddress.Loopback, 0);
     private readonly ConcurrentDictionary<Pair, bool> pairs = new();
     private readonly CancellationTokenSource stop = new();
     private readonly int target;
     private readonly Task accepting;
     private int resets;
+    private int broken;
 
     /// <param name="target">The loopback port that it leads to.</param>
     public FaultyProxy(int target)
@@ -46,6 +48,13 @@ internal sealed class FaultyProxy : IAsyncDisposable
 
     /// <summary>The next connection is reset as soon as the client has said something.</summary>
     public void ResetNext() => Interlocked.Increment(ref resets);
+
+    /// <summary>
+    /// The next connection breaks off as PgBouncer does that loses its server: in the middle of a message, with an error of
+    /// its own in place of the rest.
+    /// </summary>
+    /// <param name="after">After how many bytes of the server's.</param>
+    public void BreakOffNext(int after) => Volatile.Write(ref broken, after);
 
     /// <summary>Whether it has been.</summary>
     public bool HasReset => Volatile.Read(ref resets) == 0;
@@ -89,7 +98,8 @@ internal sealed class FaultyProxy : IAsyncDisposable
 
             await server.ConnectAsync(IPAddress.Loopback, target, stop.Token);
             pairs[pair] = true;
-            await Task.WhenAny(PumpAsync(client, server, pair), PumpAsync(server, client, pair));
+            var left = Interlocked.Exchange(ref broken, 0) is > 0 and var after ? after : int.MaxValue;
+            await Task.WhenAny(PumpAsync(client, server, pair, int.MaxValue), PumpAsync(server, client, pair, left));
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
         {
@@ -103,7 +113,7 @@ internal sealed class FaultyProxy : IAsyncDisposable
         }
     }
 
-    private static async Task PumpAsync(Socket from, Socket to, Pair pair)
+    private static async Task PumpAsync(Socket from, Socket to, Pair pair, int left)
     {
         try
         {
@@ -112,8 +122,14 @@ internal sealed class FaultyProxy : IAsyncDisposable
             while ((read = await from.ReceiveAsync(buffer)) > 0)
             {
                 await pair.Thaw;
-                for (var sent = 0; sent < read;)
-                    sent += await to.SendAsync(buffer.AsMemory(sent, read - sent));
+                var passed = Math.Min(read, left);
+                for (var sent = 0; sent < passed;)
+                    sent += await to.SendAsync(buffer.AsMemory(sent, passed - sent));
+                if (left != int.MaxValue && (left -= passed) == 0)
+                {
+                    await to.SendAsync(ServerCrashed);
+                    return;
+                }
             }
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)

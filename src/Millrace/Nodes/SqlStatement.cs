@@ -56,9 +56,10 @@ internal sealed class SqlStatement(IOptions<MillraceOptions> options, TimeProvid
             return new NodeFailure(
                 "COPY FROM STDIN and TO STDOUT move data between a database and a client; select the rows, or insert them from a parameter", "0A000", Retryable: false);
         }
-        catch (Exception e) when (e is InvalidOperationException or ObjectDisposedException && session.FullState is not ConnectionState.Open)
+        catch (Exception e) when (e is not (NpgsqlException or OperationCanceledException) && session.FullState is not ConnectionState.Open)
         {
-            // Whatever was done after a fault with a session that was lost by it: it may be tried again with another one.
+            // Whatever was done after a fault with a session that was lost by it, or what a pooler has sent when it lost the
+            // server in the middle of an answer: it may be tried again with another one.
             throw new NpgsqlException("the connection was lost", new IOException(e.Message, e));
         }
         finally
@@ -77,6 +78,12 @@ internal sealed class SqlStatement(IOptions<MillraceOptions> options, TimeProvid
         catch (PostgresException e) when (!StoreFaults.IsPassingForStatement(e))
         {
             throw new SessionRefusedException(e);
+        }
+        catch (Exception e) when (e is not (NpgsqlException or OperationCanceledException))
+        {
+            // The first session reads the database's types. What it gets may end in the middle, with the words of a pooler
+            // that has lost the server in place of the rest.
+            throw new NpgsqlException("the connection could not be made", new IOException(e.Message, e));
         }
     }
 

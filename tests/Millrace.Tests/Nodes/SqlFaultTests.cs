@@ -89,6 +89,27 @@ public sealed class SqlFaultTests : IAsyncLifetime
         Assert.Equal(2, await TestCluster.ScalarAsync<long>(other, "select count(*) from effect"));
     }
 
+    [Theory]
+    [InlineData(600)]
+    [InlineData(5000)]
+    [InlineData(5001)]
+    [InlineData(20000)]
+    public async Task A_pooler_that_loses_its_server_in_the_middle_of_an_answer_is_no_error_of_our_own(int after)
+    {
+        var target = new NpgsqlConnectionStringBuilder(other);
+        await using var proxy = new FaultyProxy(target.Port);
+        (target.Host, target.Port, target.ApplicationName) = ("127.0.0.1", proxy.Port, $"broken off after {after}");
+        await using var server = await TestServer.StartAsync(connection, ("Connections:other", target.ConnectionString));
+        await TestCluster.ExecuteAsync(connection, """
+            create table own_fault (fault text);
+            create function note() returns trigger language plpgsql as $$ begin insert into own_fault values (new.fault); return new; end $$;
+            create trigger note after update on millrace.work for each row when (new.fault is not null) execute function note()
+            """);
+        proxy.BreakOffNext(after);
+        Assert.Equal("completed", (await server.RunNodesAsync(Insert)).GetProperty("status").GetString());
+        Assert.Equal(0, await TestCluster.ScalarAsync<long>(connection, "select count(*) from own_fault"));
+    }
+
     // It would be kept with the instance, for each attempt, and sent along with lists.
     [Fact]
     public async Task What_a_database_says_at_great_length_is_cut()
