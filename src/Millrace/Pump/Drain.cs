@@ -33,8 +33,17 @@ public sealed class Drain : IDisposable
         using var stop = new StopSource(services.Time, cancel);
         await using var stops = stop.StopWith(stopping);
         var begun = services.Time.GetTimestamp();
-        if (!await turn.WaitAsync(settings.DrainBudget, stop.Token))
+        try
+        {
+            if (!await turn.WaitAsync(settings.DrainBudget, stop.Token))
+                return new(0, MoreIsReady: true, null);
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            // The process stops, and whoever asked is still there.
             return new(0, MoreIsReady: true, null);
+        }
+
         try
         {
             await RecordLagAsync(stop.Token);
@@ -55,7 +64,7 @@ public sealed class Drain : IDisposable
         {
             await lag.AskAsync(cancel);
         }
-        catch (Exception e) when (StoreFaults.IsPassing(e))
+        catch (Exception e) when (StoreFaults.IsPassing(e) || e is OperationCanceledException)
         {
             // Then it cannot be told; the drain itself has more patience.
         }

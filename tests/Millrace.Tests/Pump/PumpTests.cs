@@ -1,5 +1,7 @@
 using System.Net;
+using Microsoft.Extensions.Hosting;
 using Millrace.Chaos;
+using Millrace.Pump;
 using Millrace.Store;
 using Millrace.Tests.Support;
 
@@ -140,6 +142,23 @@ public sealed class PumpTests : IAsyncLifetime
         Assert.Equal(
             [System.Net.HttpStatusCode.Accepted, System.Net.HttpStatusCode.OK, System.Net.HttpStatusCode.OK],
             (await Task.WhenAll(start, look, pump)).Select(answer => answer.StatusCode));
+        Assert.True(await TestCluster.ScalarAsync<bool>(connection, "select lease_token is null and ready_at <= now() and claims = 0 from millrace.work"));
+    }
+
+    [Fact]
+    public async Task Drains_come_to_their_end_when_the_process_stops_the_one_that_runs_and_the_one_that_waits_for_its_turn()
+    {
+        await using var server = await TestServer.StartAsync(connection, ("Pump:Enabled", "false"));
+        await server.StartInstanceAsync("""{"do":[{"sql":"select pg_sleep(613)"}]}""");
+        var drain = server.Service<Drain>();
+        var first = drain.RunAsync(TimeSpan.Zero, CancellationToken.None);
+        await TestServer.EventuallyAsync(
+            () => TestCluster.ScalarAsync<bool>(connection, "select exists (select from pg_stat_activity where state = 'active' and query like 'select pg_sleep(613)%' and datname = current_database())"),
+            "the statement runs");
+        var second = drain.RunAsync(TimeSpan.Zero, CancellationToken.None);
+        server.Service<IHostApplicationLifetime>().StopApplication();
+        Assert.Equal((1, true), ((await first).Claimed, (await first).MoreIsReady));
+        Assert.Equal((0, true), ((await second).Claimed, (await second).MoreIsReady));
         Assert.True(await TestCluster.ScalarAsync<bool>(connection, "select lease_token is null and ready_at <= now() and claims = 0 from millrace.work"));
     }
 
