@@ -16,7 +16,7 @@ public static class StoreFaults
         PostgresException e => e.IsTransient || EndsTheSession(e) || HitsTheTransactionOnly(e) || IsStandby(e) || HitsTheStatementOnly(e),
         NpgsqlException or TimeoutException => true,
         System.Net.Sockets.SocketException or IOException or ObjectDisposedException => true,
-        _ => false,
+        _ => IsGarbled(fault),
     };
 
     /// <summary>
@@ -52,6 +52,10 @@ public static class StoreFaults
     /// peer of the database's own, a login that may only read, a statement's name) is its own affair.
     /// </summary>
     internal static bool SaysTheServerIsAway(PostgresException e) => e.Routine is not "exec_stmt_raise" && EndsTheSession(e);
+
+    // A source's first session asks for the database's types. Where a pooler loses the server in the middle of the answer and
+    // says so in place of its rest, reading it fails in any way, and only where it failed tells what it was about.
+    private static bool IsGarbled(Exception fault) => fault.StackTrace?.Contains("Npgsql.NpgsqlDataSource.Bootstrap(", StringComparison.Ordinal) is true;
 
     // Npgsql says it in words only.
     private static bool IsExhausted(NpgsqlException e) =>

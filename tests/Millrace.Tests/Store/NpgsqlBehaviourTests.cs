@@ -68,6 +68,30 @@ public sealed class NpgsqlBehaviourTests
         Assert.Equal(1, await again.ExecuteScalarAsync());
     }
 
+    [Fact]
+    public async Task A_store_whose_first_answer_breaks_off_in_a_pooler_is_asked_again()
+    {
+        var connection = await TestCluster.CreateDatabaseAsync();
+        var target = new NpgsqlConnectionStringBuilder(connection);
+        await using var proxy = new FaultyProxy(target.Port);
+        (target.Host, target.Port, target.ApplicationName) = ("127.0.0.1", proxy.Port, "broken off");
+        await using (var source = NpgsqlDataSource.Create(target.ConnectionString))
+        {
+            proxy.BreakOffNext(5000);
+            var fault = await Assert.ThrowsAnyAsync<Exception>(async () => await source.OpenConnectionAsync());
+            Assert.IsNotAssignableFrom<NpgsqlException>(fault);
+            Assert.True(StoreFaults.IsPassing(fault), fault.ToString());
+        }
+
+        proxy.BreakOffNext(5000);
+        await using (await TestServer.StartAsync(target.ConnectionString))
+        {
+            // It has started.
+        }
+
+        await TestCluster.DropDatabaseAsync(connection);
+    }
+
     [Theory]
     [InlineData("Millrace.Tests")]
     [InlineData("Millrace.Server")]
