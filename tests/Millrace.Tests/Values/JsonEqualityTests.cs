@@ -26,7 +26,7 @@ public sealed class JsonEqualityTests
     [Fact]
     public void However_deep_they_nest_they_can_be_compared()
     {
-        static Json Deep(string inside) => Json.FromText($"{new string('[', 50_000)}{inside}{new string(']', 50_000)}");
+        static Json Deep(string inside) => Json.FromText($"{new string('[', 10_000)}{inside}{new string(']', 10_000)}");
         Assert.Equal(Deep("1"), Deep("1.0"));
         Assert.NotEqual(Deep("1"), Deep("2"));
     }
