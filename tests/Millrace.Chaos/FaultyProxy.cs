@@ -49,15 +49,15 @@ internal sealed class FaultyProxy : IAsyncDisposable
     /// <summary>The next connection is reset as soon as the client has said something.</summary>
     public void ResetNext() => Interlocked.Increment(ref resets);
 
+    /// <summary>Whether each that was to be reset has been.</summary>
+    public bool HasReset => Volatile.Read(ref resets) == 0;
+
     /// <summary>
     /// The next connection breaks off as PgBouncer does that loses its server: in the middle of a message, with an error of
     /// its own in place of the rest.
     /// </summary>
     /// <param name="after">After how many bytes of the server's.</param>
     public void BreakOffNext(int after) => Volatile.Write(ref broken, after);
-
-    /// <summary>Whether it has been.</summary>
-    public bool HasReset => Volatile.Read(ref resets) == 0;
 
     public async ValueTask DisposeAsync()
     {

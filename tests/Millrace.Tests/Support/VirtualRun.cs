@@ -268,9 +268,11 @@ internal sealed class VirtualRun
     // which they were told says nothing.
     private (Execute Command, DateTimeOffset EndsAt, bool IsCancelled) FirstOf(DateTimeOffset end) => executing
         .Where(item => item.EndsAt == end)
-        .OrderBy(item => told.Contains(item.Command.Key))
-        .ThenBy(item => told.Contains(item.Command.Key) ? NaiveInterpreter.TextOf(item.Command.Key.Path, item.Command.Key.Iteration, item.Command.Key.Attempt) : "", StringComparer.Ordinal)
-        .First();
+        .MinBy(
+            item => told.Contains(item.Command.Key)
+                ? NaiveInterpreter.TextOf(item.Command.Key.Path, item.Command.Key.Iteration, item.Command.Key.Attempt)
+                : "",
+            StringComparer.Ordinal);
 
     // What runs is what the state says is being executed, at all times: nothing goes on in a branch that was given up, and
     // nothing is forgotten. The children of a failed item need not be cancelled one by one.
